@@ -1,0 +1,66 @@
+# make help lists the targets. Flags: VERSION, CHARTS (a directory of upstream's charts), RUN (go test -run, for e2e).
+
+MODULE  := $(shell sed -n 's/^module //p' go.mod)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+RELEASES := https://$(MODULE)/releases/download
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+TESTBED := ./testbed
+
+GOFLAGS_RELEASE := -ldflags="-s -w"
+
+.DEFAULT_GOAL := help
+
+## help: list the targets
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## build: bin/kubectl-onyxia
+.PHONY: build
+build:
+	go build $(GOFLAGS_RELEASE) -o bin/kubectl-onyxia ./cmd/kubectl-onyxia
+
+## test: unit tests and commands against a real API server, ACME server and DNS server; no root, no node
+.PHONY: test
+test:
+	$(TESTBED)/build etcd apiserver pebble
+	go vet ./...
+	go test ./...
+	cd testbed && go vet ./... && go test ./...
+
+## e2e: everything on a real cluster with real pods; root on Linux
+.PHONY: e2e
+e2e: build
+	cd test/e2e && go test -tags e2e -count=1 -timeout 60m -v $(if $(RUN),-run '$(RUN)') ./...
+
+## demo: a cluster and the whole datalab on this machine, to look at in a browser; root on Linux
+.PHONY: demo
+demo: build
+	$(TESTBED)/demo
+
+## down: end what demo and e2e started
+.PHONY: down
+down:
+	$(TESTBED)/demo down
+
+## bench: how the plugin compares with helm and kubectl, in one run
+.PHONY: bench
+bench: build
+	$(TESTBED)/bench
+
+## lint: static analysis of the code, and of the scripts where shellcheck is installed
+.PHONY: lint
+lint:
+	test -z "$$(gofmt -l cmd pkg internal test testbed)"
+	go tool -modfile=tools/go.mod staticcheck ./cmd/... ./pkg/... ./internal/...
+	if command -v shellcheck >/dev/null; then shellcheck -x $$(grep -rlE '^#!.*bash' testbed .ci); else echo "shellcheck is not installed: the scripts were not checked"; fi
+
+## release: dist/ with an archive per platform, their checksums and krew-manifest.yaml
+.PHONY: release
+release:
+	go run ./internal/release -version $(VERSION) -releases $(RELEASES) $(PLATFORMS)
+
+## clean: remove what was built here; the testbed's programs are outside, in ~/.cache/onyxia-cluster
+.PHONY: clean
+clean: 
+	rm -rf bin dist

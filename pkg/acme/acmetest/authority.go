@@ -1,0 +1,180 @@
+// Package acmetest gives tests a real certificate authority (Pebble) and a real name server, as processes on loopback.
+package acmetest
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Options of an Authority.
+type Options struct {
+	// Validity of certificates; default 90 days.
+	Validity time.Duration
+	// RejectNonces is the share of good nonces that are refused, in percent.
+	RejectNonces int
+	// EAB are HMAC keys by key identifier; with any, accounts have to be bound to one.
+	EAB map[string]string
+	// Blocked domains are refused.
+	Blocked []string
+}
+
+// Authority is a running Pebble 2.10.1.
+type Authority struct {
+	// Directory is its URL.
+	Directory string
+	// CAPEM signed the certificate of its HTTPS server.
+	CAPEM []byte
+
+	log *log
+}
+
+// Start starts an authority that asks the given name server, and ends with the test.
+func Start(t testing.TB, resolver *DNS, o Options) *Authority {
+	t.Helper()
+	// A port that was free a moment ago may be taken by another process.
+	for range 3 {
+		if a := launch(t, resolver, o); a.answers(t) {
+			return a
+		}
+	}
+	t.Fatal("pebble finds no free port")
+	return nil
+}
+
+func launch(t testing.TB, resolver *DNS, o Options) *Authority {
+	t.Helper()
+	dir := t.TempDir()
+	ports := freePorts(t, 2)
+	a := &Authority{
+		Directory: fmt.Sprintf("https://127.0.0.1:%d/dir", ports[0]),
+		CAPEM:     serverCertificate(t, dir),
+		log:       &log{},
+	}
+	config := filepath.Join(dir, "pebble.json")
+	if err := os.WriteFile(config, pebbleConfig(t, dir, ports, o), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(pebble(t), "-config", config, "-strict", "-dnsserver", resolver.Addr)
+	server.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", fmt.Sprintf("PEBBLE_WFE_NONCEREJECT=%d", o.RejectNonces), "PEBBLE_AUTHZREUSE=0")
+	server.Stdout, server.Stderr = a.log, a.log
+	spawn(t, server)
+	return a
+}
+
+// Requests counts what was asked of the authority so far.
+func (a *Authority) Requests() int { return strings.Count(a.log.String(), "-> calling handler()") }
+
+// Log is what the authority wrote.
+func (a *Authority) Log() string { return a.log.String() }
+
+// answers waits for the authority. It is false if another process has its port.
+func (a *Authority) answers(t testing.TB) bool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(a.CAPEM)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	var failure error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if strings.Contains(a.Log(), "address already in use") {
+			return false
+		}
+		response, err := client.Get(a.Directory)
+		if err == nil {
+			response.Body.Close()
+			return true
+		}
+		failure = err
+	}
+	t.Fatalf("pebble does not answer: %v\n%s", failure, a.Log())
+	return false
+}
+
+func pebbleConfig(t testing.TB, dir string, ports []int, o Options) []byte {
+	t.Helper()
+	if o.Validity == 0 {
+		o.Validity = 90 * 24 * time.Hour
+	}
+	settings := map[string]any{
+		"listenAddress":                  fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		"managementListenAddress":        fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		"certificate":                    filepath.Join(dir, "cert.pem"),
+		"privateKey":                     filepath.Join(dir, "key.pem"),
+		"keyAlgorithm":                   "ecdsa",
+		"externalAccountBindingRequired": len(o.EAB) > 0,
+		"externalAccountMACKeys":         o.EAB,
+		"domainBlocklist":                o.Blocked,
+		"profiles":                       map[string]any{"default": map[string]any{"description": "default", "validityPeriod": int(o.Validity.Seconds())}},
+	}
+	text, err := json.Marshal(map[string]any{"pebble": settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// serverCertificate writes a self-signed certificate for 127.0.0.1 and returns it.
+func serverCertificate(t testing.TB, dir string) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "acmetest"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	for name, text := range map[string][]byte{"cert.pem": certPEM, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certPEM
+}
+
+// log collects a process's output.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

@@ -1,0 +1,121 @@
+package acmetest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// spawn starts a process that is killed at the end of the test.
+func spawn(t testing.TB, c *exec.Cmd) {
+	t.Helper()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// A process that ended by itself cannot be killed, and Wait calls a killed one an error.
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+}
+
+// programs is where the testbed keeps what it built, outside of the repository.
+func programs(t testing.TB) string {
+	t.Helper()
+	if home := os.Getenv("TESTBED_HOME"); home != "" {
+		return filepath.Join(home, "bin")
+	}
+	user, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(user, ".cache", "onyxia-cluster", "bin")
+}
+
+// pebble is the authority's program, built once per machine by the testbed.
+func pebble(t testing.TB) string {
+	t.Helper()
+	program := filepath.Join(programs(t), "pebble")
+	if _, err := os.Stat(program); err == nil {
+		return program
+	}
+	if out, err := exec.Command(filepath.Join(moduleRoot(t), "testbed", "build"), "pebble").CombinedOutput(); err != nil {
+		t.Fatalf("these tests need a real certificate authority, and testbed/build pebble failed: %v\n%s", err, out)
+	}
+	return program
+}
+
+// nameServer is the testbed's name server, built once for each version of its sources.
+func nameServer(t testing.TB) string {
+	t.Helper()
+	testbed := filepath.Join(moduleRoot(t), "testbed")
+	version := sha256.New()
+	for _, pattern := range []string{"go.mod", "cmd/dns/*.go", "dnsserver/*.go"} {
+		files, err := filepath.Glob(filepath.Join(testbed, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("sources of the name server: %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			version.Write(text)
+		}
+	}
+	program := filepath.Join(programs(t), "acmetest", fmt.Sprintf("dns-%x", version.Sum(nil)[:6]))
+	if _, err := os.Stat(program); err == nil {
+		return program
+	}
+	// Several test binaries may build at once; each puts a whole file in place.
+	fresh := fmt.Sprintf("%s.%d", program, os.Getpid())
+	build := exec.Command("go", "build", "-C", testbed, "-o", fresh, "./cmd/dns")
+	build.Env = append(os.Environ(), "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the name server: %v\n%s", err, out)
+	}
+	if err := os.Rename(fresh, program); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// moduleRoot is the folder of go.mod above the package under test.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the package under test")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			t.Fatalf("listening on a %T", l.Addr())
+		}
+		ports[i] = addr.Port
+	}
+	return ports
+}

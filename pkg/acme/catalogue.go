@@ -1,0 +1,121 @@
+package acme
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// catalogue lists lego's DNS providers, one a line: name, then the variables that hold its credentials. A test makes it
+// from the sources of the lego version in go.mod (go test ./pkg/acme -run Catalogue -update).
+//
+//go:embed providers.txt
+var catalogue string
+
+// Providers are the names that Order.Provider takes, sorted.
+func Providers() []string {
+	names := []string{Manual}
+	for line := range strings.Lines(catalogue) {
+		if name := strings.Fields(line)[0]; name != Manual {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func known(name string) bool { return slices.Contains(Providers(), name) }
+
+// credentials are the variables that a provider is configured by.
+func credentials(name string) []string {
+	for line := range strings.Lines(catalogue) {
+		if fields := strings.Fields(line); fields[0] == name {
+			return fields[1:]
+		}
+	}
+	return nil
+}
+
+// nameSpaces are how the provider's variables begin. rfc2136 still takes its old names (lego v4.35.2).
+func nameSpaces(provider string) []string {
+	var out []string
+	for _, variable := range credentials(provider) {
+		space, _, _ := strings.Cut(variable, "_")
+		if !slices.Contains(out, space+"_") {
+			out = append(out, space+"_")
+		}
+	}
+	if slices.Contains(out, "DNSUPDATE_") {
+		out = append(out, "RFC2136_")
+	}
+	return out
+}
+
+func inNameSpace(provider, variable string) bool {
+	return slices.ContainsFunc(nameSpaces(provider), func(space string) bool { return strings.HasPrefix(variable, space) })
+}
+
+// prefix is how lego names a provider's settings: OVH_PROPAGATION_TIMEOUT.
+func prefix(provider string) string {
+	if spaces := nameSpaces(provider); len(spaces) > 0 {
+		return spaces[0]
+	}
+	return strings.ToUpper(provider) + "_"
+}
+
+// unknownProvider names the ones that may have been meant.
+func unknownProvider(name string) error {
+	near := nearest(strings.ToLower(name), Providers())
+	hint := ""
+	if len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "? "
+	}
+	return fmt.Errorf("there is no DNS provider %q; %sall %d, with the variables they read, are listed at https://go-acme.github.io/lego/dns/", name, hint, len(Providers()))
+}
+
+// nearest are the three candidates at most that are closest to a word: those that begin with it or hold it, or that
+// differ in few letters.
+func nearest(word string, candidates []string) []string {
+	limit := max(1, len(word)/3)
+	type scored struct {
+		name     string
+		distance int
+	}
+	var near []scored
+	for _, c := range candidates {
+		d := distance(word, c)
+		if len(word) > 2 && strings.Contains(c, word) || len(c) > 2 && strings.Contains(word, c) {
+			d = min(d, 1)
+		}
+		if d <= limit {
+			near = append(near, scored{c, d})
+		}
+	}
+	slices.SortStableFunc(near, func(a, b scored) int { return a.distance - b.distance })
+	var out []string
+	for _, s := range near[:min(3, len(near))] {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// distance counts the letters to insert, delete or change (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

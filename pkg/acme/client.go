@@ -1,0 +1,95 @@
+package acme
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-acme/lego/v4/acme/api"
+	"github.com/go-acme/lego/v4/certcrypto"
+)
+
+// requestTimeout bounds one request to the authority, its answer included.
+const requestTimeout = time.Minute
+
+const userAgent = "kubectl-onyxia"
+
+// connect reads the directory and makes a client whose requests end with the context.
+func connect(ctx context.Context, directory string, caPEM []byte, uri string, key crypto.Signer) (*api.Core, error) {
+	client, err := httpClient(ctx, caPEM)
+	if err != nil {
+		return nil, err
+	}
+	core, err := api.New(client, userAgent, directory, uri, key)
+	if err != nil {
+		return nil, explainDirectory(directory, err)
+	}
+	return core, nil
+}
+
+// httpClient trusts the system's authorities and those given. lego makes requests without a context, so the transport
+// puts ours into each of them.
+func httpClient(ctx context.Context, caPEM []byte) (*http.Client, error) {
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("the program's HTTP transport is a %T, which takes no authorities", http.DefaultTransport)
+	}
+	transport := base.Clone()
+	if len(caPEM) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(caPEM) {
+			return nil, errors.New("tls.acme.caBundle holds no certificate in PEM form")
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return &http.Client{Transport: &bound{ctx: ctx, next: transport}}, nil
+}
+
+// bound makes requests under a context of its own.
+type bound struct {
+	ctx  context.Context
+	next http.RoundTripper
+}
+
+func (b *bound) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
+	response, err := b.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	response.Body = &body{ReadCloser: response.Body, done: cancel}
+	return response, nil
+}
+
+// body frees the request's timer once it was read.
+type body struct {
+	io.ReadCloser
+	done context.CancelFunc
+}
+
+func (b *body) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
+}
+
+// newKey makes an ECDSA P-256 key, which every public authority takes.
+func newKey() (crypto.Signer, string, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, "", fmt.Errorf("make a private key: %w", err)
+	}
+	return key, string(certcrypto.PEMEncode(key)), nil
+}

@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+)
+
+func TestCode(t *testing.T) {
+	timeout := &engine.NotReadyError{Reason: "Pending", TimedOut: true}
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"done":             {nil, 0},
+		"any":              {errors.New("x"), 1},
+		"changes":          {ErrChanges, 2},
+		"check":            {fmt.Errorf("wrapped: %w", ErrCheck), 3},
+		"locked":           {fmt.Errorf("wrapped: %w", &kube.LockedError{Holder: "ana@desk/1"}), 5},
+		"usage":            {Usagef("no such %s", "thing"), 64},
+		"timeout":          {errors.Join(errors.New("other"), timeout), 124},
+		"hopeless":         {&engine.NotReadyError{Reason: "ErrImagePull"}, 1},
+		"interrupted":      {fmt.Errorf("%w: %w", engine.ErrStopped, ErrInterrupted), 130},
+		"interrupted wait": {errors.Join(timeout, ErrInterrupted), 130},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Code(c.err); got != c.want {
+				t.Errorf("got %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPrintPlan(t *testing.T) {
+	plan := engine.Plan{Steps: []engine.Planned{
+		{ID: "namespace/onyxia", Change: engine.Change{Action: engine.Unchanged}},
+		{ID: "release.helm/onyxia", Change: engine.Change{Action: engine.Configure, Why: "changed by\n hand", Fields: []engine.Field{
+			{Path: "a", From: "1", To: "2"}, {Path: "b", To: "new"}, {Path: "c", From: "old"}, {Path: "password", Secret: true},
+		}}},
+		{ID: "realm.keycloak/lab", Change: engine.Change{Action: engine.Create, After: "release.helm/keycloak"}},
+		{ID: "volume/minio", Change: engine.Change{Action: engine.Replace, Risk: "all objects"}},
+		{ID: "release.helm/minio", Change: engine.Change{Action: engine.Blocked, Why: "namespace minio is being deleted", Fix: "wait for it"}},
+	}}
+	var out bytes.Buffer
+	PrintPlan(&out, plan)
+	want := `release.helm/onyxia configure: changed by hand
+    a: 1 -> 2
+    b: + new
+    c: - old
+    password: (secret)
+realm.keycloak/lab create, known after release.helm/keycloak
+volume/minio replace (may lose all objects)
+release.helm/minio blocked: namespace minio is being deleted: wait for it
+1 to create, 1 to configure, 1 to replace, 1 blocked, 1 unchanged
+`
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestProgressKeepsStreamsApart(t *testing.T) {
+	var out, errOut bytes.Buffer
+	p := NewProgress(&out, &errOut)
+	for _, e := range []engine.Event{
+		{Kind: engine.Started, ID: "release.helm/a"},
+		{Kind: engine.Waiting, ID: "release.helm/a", Reason: "pod a-1:\nContainerCreating", Elapsed: 3400 * time.Millisecond},
+		{Kind: engine.Done, ID: "release.helm/a", Result: "created"},
+		{Kind: engine.Done, ID: "volume/a", Result: "kept", Change: engine.Change{Action: engine.Kept, Why: "holds objects", Fix: "--delete-data volume/a"}},
+		{Kind: engine.Failed, ID: "release.helm/b", Err: errors.New("x")},
+		{Kind: engine.Skipped, ID: "release.helm/c", Reason: "needs release.helm/b"},
+	} {
+		p.Report(e)
+	}
+	if d := cmp.Diff("release.helm/a created\nvolume/a kept: holds objects (--delete-data volume/a)\n", out.String()); d != "" {
+		t.Error(d)
+	}
+	want := "waiting for release.helm/a (3s): pod a-1: ContainerCreating\nrelease.helm/b failed\nrelease.helm/c skipped: needs release.helm/b\n"
+	if d := cmp.Diff(want, errOut.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestStructured(t *testing.T) {
+	for format, want := range map[string]string{"json": "{\n  \"a\": 1\n}\n", "yaml": "a: 1\n"} {
+		var out bytes.Buffer
+		if err := Structured(&out, format, map[string]int{"a": 1}); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("%s: %q", format, out.String())
+		}
+	}
+	if err := CheckFormat("xml", "json", "yaml"); Code(err) != CodeUsage || !strings.Contains(err.Error(), "json, yaml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Helm takes -n and its like out of a plugin's arguments and puts them into the environment (peers: kubectl-minio's defect).
+func TestUnderHelm(t *testing.T) {
+	for name, c := range map[string]struct {
+		env       map[string]string
+		flag      string
+		namespace string
+		context   string
+	}{
+		"under kubectl":       {env: map[string]string{"HELM_NAMESPACE": "x"}},
+		"namespace":           {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "x"}, namespace: "x"},
+		"nobody named one":    {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "default"}},
+		"context":             {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_KUBECONTEXT": "prod"}, context: "prod"},
+		"own flag goes first": {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_KUBECONTEXT": "prod"}, flag: "test", context: "test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := New(genericiooptions.NewTestIOStreamsDiscard(), nil, "helm onyxia")
+			o.Kube = genericclioptions.NewConfigFlags(true)
+			*o.Kube.Context = c.flag
+			o.underHelm(func(key string) (string, bool) { v, ok := c.env[key]; return v, ok })
+			if *o.Kube.Namespace != c.namespace || *o.Kube.Context != c.context {
+				t.Errorf("namespace %q, context %q", *o.Kube.Namespace, *o.Kube.Context)
+			}
+		})
+	}
+}
+
+// Without a terminal nobody is asked: the answer is no, and the flag is named.
+func TestRiskWithoutTerminal(t *testing.T) {
+	streams, in, _, _ := genericiooptions.NewTestIOStreams()
+	in.WriteString("y\n")
+	a := &Apply{Options: New(streams, nil, "kubectl onyxia")}
+	plan := engine.Plan{Steps: []engine.Planned{{ID: "volume/a", Change: engine.Change{Action: engine.Replace, Risk: "objects"}}}}
+	if err := a.agree(plan); err == nil || !strings.Contains(err.Error(), "--yes") {
+		t.Errorf("got %v", err)
+	}
+	a.Yes = true
+	if err := a.agree(plan); err != nil {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,133 @@
+// Package cli is what all commands share: the flags, how an installation is opened, how plans and progress are printed,
+// and which exit code an error means.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// Options are the flags and streams that every command has.
+type Options struct {
+	genericiooptions.IOStreams
+	// Kube are kubectl's own flags.
+	Kube *genericclioptions.ConfigFlags
+	// File is the onyxia.yaml.
+	File string
+	// ChartDir holds charts as .tgz files.
+	ChartDir string
+	// CacheDir keeps charts that were downloaded.
+	CacheDir string
+	// Debug shows Helm's own log.
+	Debug bool
+	// Command is how the plugin was called: "kubectl onyxia", "helm onyxia" or "kubectl-onyxia".
+	Command string
+	// Stages that exist.
+	Stages []stage.Stage
+
+	flags  platform.Config
+	warned map[string]bool
+}
+
+// New makes the options from the streams and the environment that the plugin was called in.
+func New(streams genericiooptions.IOStreams, stages []stage.Stage, command string) *Options {
+	return &Options{IOStreams: streams, Kube: genericclioptions.NewConfigFlags(true), Stages: stages, Command: command, warned: map[string]bool{}}
+}
+
+// AddFlags registers the flags.
+func (o *Options) AddFlags(cmd *cobra.Command) {
+	fs := cmd.PersistentFlags()
+	o.Kube.AddFlags(fs)
+	fs.Lookup("namespace").Usage = "Namespace of Onyxia and of the installation's record (default \"" + installation.DefaultNamespace + "\")"
+	fs.StringVarP(&o.File, "file", "f", "", "Configuration file (default onyxia.yaml in this directory, if there is one)")
+	fs.StringVar(&o.flags.Domain, "domain", "", "Domain under which everything is served")
+	fs.StringVar(&o.flags.Profile, "profile", "", "Catalogue of charts and images: current or guide-2023")
+	fs.StringVar(&o.ChartDir, "chart-dir", "", "Take charts from this directory (NAME-VERSION.tgz) instead of downloading them")
+	fs.BoolVar(&o.Debug, "debug", false, "Show the log of Helm")
+}
+
+// AddTLSFlags registers what a first certificate needs.
+func (o *Options) AddTLSFlags(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&o.flags.TLS.DNS.Provider, "dns-provider", "", "DNS provider that answers the ACME challenge (a lego code such as ovh, route53, rfc2136); its credentials come from the environment")
+	fs.StringVar(&o.flags.TLS.ACME.Server, "acme-server", "", "ACME directory: letsencrypt, letsencrypt-staging or an address")
+	fs.StringVar(&o.flags.TLS.ACME.Email, "email", "", "E-mail address of the ACME account")
+}
+
+// Open connects to the cluster and opens the installation in it.
+func (o *Options) Open(ctx context.Context) (*installation.Installation, error) {
+	o.underHelm(os.LookupEnv)
+	if o.Kube.Namespace != nil && *o.Kube.Namespace != "" {
+		o.flags.App.Namespace = *o.Kube.Namespace
+	}
+	client, err := kube.Connect(o.Kube)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := o.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	options := installation.Options{
+		Flags: o.flags, File: o.File, ChartDir: o.ChartDir, CacheDir: cache,
+		Kube: client, Stages: o.Stages, Warn: o.Warn, Command: o.Command,
+	}
+	if o.Debug {
+		options.Debug = func(format string, args ...any) { fmt.Fprintf(o.ErrOut, "helm: "+format+"\n", args...) }
+	}
+	return installation.Open(ctx, options)
+}
+
+func (o *Options) cacheDir() (string, error) {
+	if o.CacheDir != "" {
+		return o.CacheDir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place to keep charts: %w; set XDG_CACHE_HOME", err)
+	}
+	return filepath.Join(dir, "kubectl-onyxia", "charts"), nil
+}
+
+// Warn prints one line on stderr, once.
+func (o *Options) Warn(line string) {
+	if !o.warned[line] {
+		o.warned[line] = true
+		fmt.Fprintln(o.ErrOut, "warning:", line)
+	}
+}
+
+// underHelm takes over what Helm strips from a plugin's arguments and hands over in the environment instead
+// (helm v3.22 cmd/helm/load_plugins.go, pkg/cli/environment.go).
+func (o *Options) underHelm(env func(string) (string, bool)) {
+	if _, ok := env("HELM_PLUGIN_DIR"); !ok {
+		return
+	}
+	for name, flag := range map[string]*string{
+		"HELM_KUBECONTEXT": o.Kube.Context, "HELM_KUBETOKEN": o.Kube.BearerToken, "HELM_KUBEASUSER": o.Kube.Impersonate,
+		"HELM_KUBEAPISERVER": o.Kube.APIServer, "HELM_KUBECAFILE": o.Kube.CAFile, "HELM_KUBETLS_SERVER_NAME": o.Kube.TLSServerName,
+	} {
+		if value, ok := env(name); ok && value != "" && *flag == "" {
+			*flag = value
+		}
+	}
+	// Helm always sets its namespace, "default" when nobody named one.
+	if ns, _ := env("HELM_NAMESPACE"); ns != "" && ns != "default" && *o.Kube.Namespace == "" {
+		*o.Kube.Namespace = ns
+	}
+}
+
+// Timeout is how long one step may take to become ready when nobody says otherwise.
+const Timeout = 10 * time.Minute

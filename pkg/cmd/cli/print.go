@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// Progress prints events: change lines on out, everything else on errOut. It is safe for concurrent use.
+type Progress struct {
+	mu          sync.Mutex
+	out, errOut io.Writer
+}
+
+// NewProgress makes one. A nil out prints no change lines.
+func NewProgress(out, errOut io.Writer) *Progress { return &Progress{out: out, errOut: errOut} }
+
+// Report is an engine.Run's listener.
+func (p *Progress) Report(e engine.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.Kind {
+	case engine.Done:
+		if p.out != nil {
+			fmt.Fprintf(p.out, "%s %s%s\n", e.ID, e.Result, remark(e.Change))
+		}
+	case engine.Waiting:
+		fmt.Fprintf(p.errOut, "waiting for %s (%s): %s\n", e.ID, e.Elapsed.Round(time.Second), oneLine(e.Reason))
+	case engine.Failed:
+		fmt.Fprintf(p.errOut, "%s failed\n", e.ID)
+	case engine.Skipped:
+		fmt.Fprintf(p.errOut, "%s skipped: %s\n", e.ID, oneLine(e.Reason))
+	case engine.Started:
+	}
+}
+
+// remark is what stands behind a change line that is not self-evident.
+func remark(c engine.Change) string {
+	if c.Action == engine.Kept {
+		return ": " + strings.TrimSuffix(c.Why+" ("+c.Fix+")", " ()")
+	}
+	return ""
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// PrintPlan prints a plan for people: what would change and why. Unchanged steps are counted, not listed.
+func PrintPlan(out io.Writer, plan engine.Plan) {
+	for _, s := range plan.Steps {
+		if s.Err != nil || s.Change.Action == engine.Unchanged {
+			continue
+		}
+		fmt.Fprintln(out, planLine(s))
+		for _, f := range s.Change.Fields {
+			fmt.Fprintln(out, "    "+fieldLine(f))
+		}
+	}
+	fmt.Fprintln(out, Summary(plan))
+}
+
+func planLine(s engine.Planned) string {
+	line := fmt.Sprintf("%s %s", s.ID, s.Change.Action)
+	if s.Change.After != "" {
+		line += ", known after " + string(s.Change.After)
+	}
+	for _, more := range []string{s.Change.Why, s.Change.Fix} {
+		if more != "" {
+			line += ": " + oneLine(more)
+		}
+	}
+	if s.Change.Risk != "" {
+		line += " (may lose " + s.Change.Risk + ")"
+	}
+	return line
+}
+
+func fieldLine(f engine.Field) string {
+	switch {
+	case f.Secret:
+		return f.Path + ": (secret)"
+	case f.From == "":
+		return f.Path + ": + " + oneLine(f.To)
+	case f.To == "":
+		return f.Path + ": - " + oneLine(f.From)
+	}
+	return fmt.Sprintf("%s: %s -> %s", f.Path, oneLine(f.From), oneLine(f.To))
+}
+
+// Summary counts a plan's actions in one line.
+func Summary(plan engine.Plan) string {
+	counts := map[engine.Action]int{}
+	for _, s := range plan.Steps {
+		if s.Err == nil {
+			counts[s.Change.Action]++
+		}
+	}
+	var parts []string
+	for _, a := range []engine.Action{engine.Create, engine.Configure, engine.Replace, engine.Delete, engine.Pending, engine.Blocked, engine.Kept, engine.Unchanged} {
+		if n := counts[a]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, phrase(a)))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to do"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func phrase(a engine.Action) string {
+	switch a {
+	case engine.Create, engine.Configure, engine.Replace, engine.Delete:
+		return "to " + string(a)
+	}
+	return string(a)
+}
+
+// Structured writes a value as JSON or YAML.
+func Structured(out io.Writer, format string, value any) error {
+	raw, err := json.MarshalIndent(value, "", "  ")
+	if err == nil && format == "yaml" {
+		raw, err = yaml.JSONToYAML(raw)
+	}
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	_, err = fmt.Fprintln(out, strings.TrimRight(string(raw), "\n"))
+	return err
+}
+
+// CheckFormat refuses output formats that do not exist.
+func CheckFormat(format string, allowed ...string) error {
+	for _, a := range append(allowed, "") {
+		if format == a {
+			return nil
+		}
+	}
+	return Usagef("output format %q: one of %s is expected", format, strings.Join(allowed, ", "))
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
+)
+
+// Remove is what down and every uninstall share. What holds data stays unless it is named.
+type Remove struct {
+	*Options
+	// Names of the stages; all of them means the record goes too.
+	Names []string
+	// DryRun prints the plan and removes nothing.
+	DryRun bool
+	// DeleteData names the steps whose data is to go.
+	DeleteData []string
+	// Timeout for what has to be waited for.
+	Timeout time.Duration
+	// Output format of a dry run.
+	Output string
+}
+
+// AddRemoveFlags registers the flags.
+func (r *Remove) AddRemoveFlags(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.BoolVar(&r.DryRun, "dry-run", false, "Print what would be removed and remove nothing; exit code 2 if something would be")
+	fs.StringSliceVar(&r.DeleteData, "delete-data", nil, "Also remove this step, which holds data; the name as --dry-run prints it")
+	fs.DurationVar(&r.Timeout, "timeout", Timeout, "How long the whole removal may take")
+	fs.StringVarP(&r.Output, "output", "o", "", "Output format of a dry run: json or yaml")
+}
+
+// Run does it.
+func (r *Remove) Run(ctx context.Context) error {
+	if err := CheckFormat(r.Output, "json", "yaml"); err != nil {
+		return err
+	}
+	inst, err := r.Open(ctx)
+	if err != nil {
+		return err
+	}
+	named := map[engine.ID]bool{}
+	for _, id := range r.DeleteData {
+		named[engine.ID(id)] = true
+	}
+	removal, err := inst.Removal(ctx, NewProgress(r.Out, r.ErrOut).Report, r.Names, named)
+	if err != nil {
+		return err
+	}
+	if r.DryRun {
+		return ShowPlan(r.Options, removal.Plan, r.Output)
+	}
+	if err := removal.Plan.Err(); err != nil {
+		return err
+	}
+	if err := r.forsake(ctx, inst); err != nil {
+		return err
+	}
+	if !removal.Plan.Writes() {
+		_, err := fmt.Fprintln(r.Out, Summary(removal.Plan))
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, engine.ErrTimeout)
+	defer cancel()
+	return engine.WithLock(ctx, inst.Lock, removal.Do)
+}
+
+// forsake takes the stages out of Onyxia's own configuration before they go: users would meet a page that calls them.
+func (r *Remove) forsake(ctx context.Context, inst *installation.Installation) error {
+	run, needed, err := inst.Forsaking(ctx, NewProgress(r.Out, r.ErrOut).Report, r.Names)
+	if err != nil || !needed {
+		return err
+	}
+	plan, err := run.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
+		return run.Apply(ctx, plan, engine.Options{Timeout: r.Timeout})
+	})
+}

@@ -1,0 +1,27 @@
+// Package down is the command that takes the datalab away.
+package down
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+)
+
+// NewCommand makes the command.
+func NewCommand(o *cli.Options) *cobra.Command {
+	r := &cli.Remove{Options: o}
+	cmd := &cobra.Command{
+		Use:   "down [STAGE...]",
+		Short: "Take the datalab away, or the stages named; data is kept",
+		Long: `Take the datalab away, or the stages named. What holds data is kept, and said;
+--delete-data names what is to go nevertheless.`,
+		ValidArgs: cli.StageNames(o.Stages),
+		Args:      cli.OnlyStages(o.Stages),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.Names = cli.Chosen(o.Stages, args)
+			return r.Run(cmd.Context())
+		},
+	}
+	r.AddRemoveFlags(cmd)
+	return cmd
+}

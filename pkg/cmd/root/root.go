@@ -1,0 +1,120 @@
+// Package root is the command tree.
+package root
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/completion"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/config"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/diff"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/down"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/stages"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/status"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/up"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/version"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/all"
+)
+
+// Main runs the plugin and returns its exit code.
+func Main(streams genericiooptions.IOStreams, args []string) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	stop := interruptible(cancel)
+	defer stop()
+	name := calledAs(args[0], os.LookupEnv)
+	cmd := NewCommand(streams, name)
+	cmd.SetArgs(args[1:])
+	err := cmd.ExecuteContext(ctx)
+	if err != nil && !cli.Silent(err) {
+		report(streams, name, err)
+	}
+	return cli.Code(err)
+}
+
+// interruptible ends the context at the first Ctrl-C or SIGTERM; the second one ends the program.
+func interruptible(cancel context.CancelCauseFunc) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			signal.Stop(signals)
+			cancel(cli.ErrInterrupted)
+		case <-done:
+		}
+	}()
+	return func() { signal.Stop(signals); close(done) }
+}
+
+func report(streams genericiooptions.IOStreams, name string, err error) {
+	for _, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
+		fmt.Fprintln(streams.ErrOut, "error:", line)
+	}
+	var usage *cli.UsageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(streams.ErrOut, "see %s --help\n", name)
+	}
+}
+
+// calledAs finds the name that help and advice should use.
+func calledAs(arg0 string, env func(string) (string, bool)) string {
+	if _, underHelm := env("HELM_PLUGIN_DIR"); underHelm {
+		return "helm onyxia"
+	}
+	if base := filepath.Base(arg0); strings.HasPrefix(base, "kubectl-") {
+		return "kubectl onyxia"
+	}
+	return filepath.Base(arg0)
+}
+
+// NewCommand makes the tree.
+func NewCommand(streams genericiooptions.IOStreams, name string) *cobra.Command {
+	o := cli.New(streams, all.Stages(), name)
+	cmd := &cobra.Command{
+		Use:   "onyxia",
+		Short: "Take a Kubernetes cluster to an Onyxia datalab",
+		Long: `Take a bare Kubernetes cluster to a working Onyxia datalab, stage by stage.
+
+Every command may be run again: what is there already is left alone.`,
+		Example: `  # everything, on the cluster that kubectl talks to
+  ` + name + ` up --domain example.org --dns-provider ovh
+
+  # what would change
+  ` + name + ` diff`,
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: name},
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              cli.NoSuchCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SetIn(streams.In)
+	cmd.SetOut(streams.Out)
+	cmd.SetErr(streams.ErrOut)
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &cli.UsageError{Err: err} })
+	cmd.AddGroup(&cobra.Group{ID: "all", Title: "The whole datalab:"}, &cobra.Group{ID: "stage", Title: "Its stages:"}, &cobra.Group{ID: "other", Title: "Other commands:"})
+	o.AddFlags(cmd)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			cmd.AddCommand(c)
+		}
+	}
+	add("all", up.NewCommand(o), diff.NewCommand(o), status.NewCommand(o), down.NewCommand(o))
+	add("stage", stages.NewCommands(o)...)
+	add("other", config.NewCommand(o), completion.NewCommand(o), version.NewCommand(o))
+	cmd.SetHelpCommandGroupID("other")
+	return cmd
+}

@@ -1,0 +1,92 @@
+// Package stages makes the commands of the stages. What all stages have (install, diff, status, uninstall) needs no code
+// per stage; what one stage has besides stands in a file of its own.
+package stages
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/diff"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/status"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// NewCommands makes one command for each stage.
+func NewCommands(o *cli.Options) []*cobra.Command {
+	extras := map[string][]*cobra.Command{
+		"ingress": {dns(o)},
+		"tls":     {importing(o), renewing(o)},
+		"app":     {values(o)},
+	}
+	commands := make([]*cobra.Command, 0, len(o.Stages))
+	for _, s := range o.Stages {
+		cmd := &cobra.Command{
+			Use:   s.Name,
+			Short: s.Short,
+			Args:  cli.NoSuchCommand,
+			RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		}
+		state := show(o, s)
+		if s.Name == "tls" {
+			state = certificateStatus(o)
+		}
+		cmd.AddCommand(apply(o, s), state, difference(o, s), uninstall(o, s))
+		cmd.AddCommand(extras[s.Name]...)
+		commands = append(commands, cmd)
+	}
+	return commands
+}
+
+func apply(o *cli.Options, s stage.Stage) *cobra.Command {
+	a := &cli.Apply{Options: o, Names: []string{s.Name}}
+	cmd := &cobra.Command{
+		Use:   s.Verb,
+		Short: "Make it so; run again, it changes only what differs",
+		Args:  cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := a.Run(cmd.Context())
+			return err
+		},
+	}
+	a.AddApplyFlags(cmd)
+	if s.Name == "tls" {
+		o.AddTLSFlags(cmd)
+	}
+	return cmd
+}
+
+func show(o *cli.Options, s stage.Stage) *cobra.Command {
+	st := &status.Options{Options: o, Names: []string{s.Name}}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is there, whether it works, and what differs",
+		Args:  cli.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return st.Run(cmd.Context()) },
+	}
+	cmd.Flags().StringVarP(&st.Output, "output", "o", "", "Output format: json or yaml")
+	return cmd
+}
+
+func difference(o *cli.Options, s stage.Stage) *cobra.Command {
+	d := &diff.Options{Options: o, Names: []string{s.Name}}
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what would change, and why",
+		Args:  cli.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
+	}
+	cmd.Flags().StringVarP(&d.Output, "output", "o", "", "Output format: json or yaml")
+	return cmd
+}
+
+func uninstall(o *cli.Options, s stage.Stage) *cobra.Command {
+	r := &cli.Remove{Options: o, Names: []string{s.Name}}
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Take it away; data is kept unless named",
+		Args:  cli.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return r.Run(cmd.Context()) },
+	}
+	r.AddRemoveFlags(cmd)
+	return cmd
+}

@@ -1,0 +1,36 @@
+// Package up is the command that puts up the whole datalab.
+package up
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+)
+
+// NewCommand makes the command.
+func NewCommand(o *cli.Options) *cobra.Command {
+	a := &cli.Apply{Options: o}
+	cmd := &cobra.Command{
+		Use:   "up [STAGE...]",
+		Short: "Put up the datalab, or the stages named",
+		Long: `Put up the datalab, or the stages named, in the order that they need each other.
+
+Run again, it changes nothing but what differs. Interrupted, it continues.`,
+		ValidArgs: cli.StageNames(o.Stages),
+		Args:      cli.OnlyStages(o.Stages),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.Names = cli.Chosen(o.Stages, args)
+			inst, err := a.Run(cmd.Context())
+			if err != nil || inst == nil || a.Output != "" {
+				return err
+			}
+			fmt.Fprintf(o.Out, "Onyxia is at %s\n", inst.Platform.OnyxiaURL())
+			return nil
+		},
+	}
+	a.AddApplyFlags(cmd)
+	o.AddTLSFlags(cmd)
+	return cmd
+}

@@ -1,0 +1,71 @@
+// Package version is the command that says which build this is.
+package version
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+)
+
+// Info is what the command prints.
+type Info struct {
+	Version   string `json:"version"`
+	GitCommit string `json:"gitCommit,omitempty"`
+	GoVersion string `json:"goVersion"`
+	Platform  string `json:"platform"`
+	Helm      string `json:"helm"`
+	Lego      string `json:"lego"`
+}
+
+// Read takes the build's own information; the version is the module's, set by the Go toolchain or the release's ldflags.
+func Read() Info {
+	info := Info{Version: "devel", GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return info
+	}
+	if v := build.Main.Version; v != "" && v != "(devel)" {
+		info.Version = v
+	}
+	for _, s := range build.Settings {
+		if s.Key == "vcs.revision" {
+			info.GitCommit = s.Value
+		}
+	}
+	for _, d := range build.Deps {
+		switch d.Path {
+		case "helm.sh/helm/v3":
+			info.Helm = d.Version
+		case "github.com/go-acme/lego/v4":
+			info.Lego = d.Version
+		}
+	}
+	return info
+}
+
+// NewCommand makes the command.
+func NewCommand(o *cli.Options) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Show the version",
+		Args:  cli.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
+				return err
+			}
+			info := Read()
+			if format != "" {
+				return cli.Structured(o.Out, format, info)
+			}
+			_, err := fmt.Fprintf(o.Out, "%s (%s, %s, helm %s, lego %s)\n", info.Version, info.GoVersion, info.Platform, info.Helm, info.Lego)
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "", "Output format: json or yaml")
+	return cmd
+}

@@ -1,0 +1,73 @@
+package engine
+
+// ID names a step the way kubectl names an object: kind, group or system, name. Examples: "secret/onyxia-tls",
+// "release.helm/traefik", "client.keycloak/onyxia". It is unique within an installation.
+type ID string
+
+// Action is what a plan would do with one step.
+type Action string
+
+// The actions, from the one that touches nothing to the ones that need a person.
+const (
+	Unchanged Action = "unchanged" // what is there is what is wanted
+	Create    Action = "create"    // it is not there
+	Configure Action = "configure" // it is there and differs
+	Replace   Action = "replace"   // it has to be removed and made anew
+	Delete    Action = "delete"    // it is there and is to go
+	Kept      Action = "kept"      // it holds data, and was not named for deletion
+	Blocked   Action = "blocked"   // a person has to do something first
+	Pending   Action = "pending"   // nothing to write, but somebody else has not delivered yet: an address, a record
+)
+
+// Writes tells whether the action changes anything.
+func (a Action) Writes() bool {
+	return a == Create || a == Configure || a == Replace || a == Delete
+}
+
+// done is how an applied action reads in a change line, in kubectl's words.
+func (a Action) done() string {
+	switch a {
+	case Create:
+		return "created"
+	case Configure:
+		return "configured"
+	case Replace:
+		return "replaced"
+	case Delete:
+		return "deleted"
+	default:
+		return string(a)
+	}
+}
+
+// Field is one difference between what was seen and what is wanted.
+type Field struct {
+	Path string `json:"path"`
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Secret says that the values are not shown; From and To are left empty.
+	Secret bool `json:"secret,omitempty"`
+}
+
+// Change is the plan for one step. It is part of the documented JSON form of a plan.
+type Change struct {
+	Action Action `json:"action"`
+	// Why explains the action in one line; empty where the fields say it.
+	Why string `json:"why,omitempty"`
+	// After names the step that has to stand before this one can be observed: "known after release.helm/keycloak".
+	After ID `json:"knownAfter,omitempty"`
+	// Fields are the differences, sorted by path.
+	Fields []Field `json:"fields,omitempty"`
+	// Risk says which data applying the change may lose; empty for none.
+	Risk string `json:"risk,omitempty"`
+	// Fix says what a person has to do when the action is Blocked.
+	Fix string `json:"fix,omitempty"`
+}
+
+// needsConsent tells whether carrying out now would do something graver than the printed plan said.
+func (c Change) needsConsent(planned Change) bool {
+	if c.Risk != "" && c.Risk != planned.Risk {
+		return true
+	}
+	return (c.Action == Delete || c.Action == Replace) && c.Action != planned.Action
+}

@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// PlanRemoval observes every step and plans to take away what is there. Steps that hold data are kept unless named.
+func (r Run) PlanRemoval(ctx context.Context, named map[ID]bool) (Plan, error) {
+	g, err := r.graph()
+	if err != nil {
+		return Plan{}, err
+	}
+	lines := &observed{lines: map[ID]Planned{}}
+	g.walk(withRound(ctx, roundOf(ctx)+1), false, func(ctx context.Context, s Step) {
+		if g.selected[s.ID] {
+			lines.put(removal(ctx, s, named))
+		}
+	})
+	plan := Plan{APIVersion: "onyxia.sh/v1", Kind: "Plan"}
+	for i := len(g.order) - 1; i >= 0; i-- {
+		if id := g.order[i]; g.selected[id] && g.steps[id].remove != nil {
+			plan.Steps = append(plan.Steps, lines.get(id))
+		}
+	}
+	return plan, context.Cause(ctx)
+}
+
+// removal makes the plan line for taking one step away.
+func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
+	line := Planned{ID: s.ID, Stage: s.Stage, Needs: s.Needs, Data: s.Data}
+	if s.remove == nil {
+		return line
+	}
+	if r, ok := s.resource.(Refuser); ok {
+		if why := r.RefuseRemoval(ctx); why != "" {
+			line.Change = Change{Action: Kept, Why: why}
+			return line
+		}
+	}
+	seen, err := s.observe(ctx)
+	var notYet *NotYetError
+	switch {
+	case errors.As(err, &notYet):
+		line.Change = Change{Action: Unchanged, Why: "not there"}
+	case err != nil:
+		line.Err, line.Error = err, err.Error()
+	case s.plan(seen).Action == Create:
+		line.Change = Change{Action: Unchanged, Why: "not there"}
+	case s.Data != "" && !named[s.ID]:
+		line.Change = Change{Action: Kept, Why: "holds " + s.Data, Fix: "--delete-data " + string(s.ID)}
+	case s.Data != "":
+		line.Change = Change{Action: Delete, Risk: s.Data}
+	default:
+		line.Change = Change{Action: Delete}
+	}
+	return line
+}
+
+// Remove carries out a removal plan, dependents first. What depends on a step that could not be removed is still tried:
+// nothing that is left behind is in the way of the next try.
+func (r Run) Remove(ctx context.Context, plan Plan) error {
+	if err := plan.Err(); err != nil {
+		return err
+	}
+	g, err := r.graph()
+	if err != nil {
+		return err
+	}
+	a := &applier{run: r, graph: g, results: map[ID]result{}, planned: map[ID]Planned{}}
+	for _, line := range plan.Steps {
+		a.planned[line.ID] = line
+	}
+	g.walk(ctx, true, a.takeAway)
+	return a.err(ctx)
+}
+
+func (a *applier) takeAway(ctx context.Context, s Step) {
+	line, planned := a.planned[s.ID]
+	if !planned {
+		a.record(s.ID, result{})
+		return
+	}
+	began := time.Now()
+	change := line.Change
+	var err error
+	if change.Action == Delete {
+		if err = context.Cause(ctx); err == nil {
+			a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: change})
+			err = s.remove(ctx)
+		}
+	}
+	a.record(s.ID, result{wrote: change.Action.Writes(), err: err})
+	if err != nil {
+		a.run.report(Event{Kind: Failed, ID: s.ID, Stage: s.Stage, Change: change, Elapsed: time.Since(began), Err: fmt.Errorf("could not be removed: %w", err)})
+		return
+	}
+	a.run.report(Event{Kind: Done, ID: s.ID, Stage: s.Stage, Change: change, Result: change.Action.done(), Elapsed: time.Since(began)})
+}

@@ -1,0 +1,89 @@
+package engine
+
+import "context"
+
+// Resource knows one kind of thing in one system. S is what it sees of it.
+type Resource[S any] interface {
+	// Observe reads and writes nothing. An input that no one can know yet comes back as *NotYetError.
+	Observe(ctx context.Context) (S, error)
+	// Plan compares what was seen with what is wanted. It is pure: no I/O, no clock but what the state carries.
+	Plan(seen S) Change
+	// Apply makes it so. It is called with a fresh observation for which Plan gave a writing action.
+	Apply(ctx context.Context, seen S) error
+}
+
+// Remover is a resource that can be taken away again. Removing what is not there is no error.
+type Remover interface {
+	Remove(ctx context.Context) error
+}
+
+// Health is whether a thing works, beyond being as wanted.
+type Health struct {
+	Ready bool `json:"ready"`
+	// Reason is the latest the system says: a pod's waiting reason, a load balancer's event. One line.
+	Reason string `json:"reason,omitempty"`
+	// Hopeless says that waiting longer will not help.
+	Hopeless bool `json:"hopeless,omitempty"`
+}
+
+// Waiter is a resource that needs time to work after it was written. Ready reads and writes nothing.
+type Waiter interface {
+	Ready(ctx context.Context) (Health, error)
+}
+
+// Refuser is a resource that may have to stay although nobody called it data: a namespace that was there before us, one
+// that still holds somebody else's volumes. RefuseRemoval says why, or nothing.
+type Refuser interface {
+	RefuseRemoval(ctx context.Context) string
+}
+
+// Step is one resource with its place in the plan. Make one with New.
+type Step struct {
+	ID ID
+	// Stage is the stage it belongs to; set by Stage.
+	Stage string
+	// Needs are the steps that come before this one. Needing a step that is not part of the plan is an error.
+	Needs []ID
+	// Data says which data the thing holds ("the objects of MinIO"). Such a step is removed only when named.
+	Data string
+
+	resource any
+	observe  func(context.Context) (any, error)
+	plan     func(any) Change
+	apply    func(context.Context, any) error
+	remove   func(context.Context) error
+	ready    func(context.Context) (Health, error)
+}
+
+// New makes a step of a resource. Whether it can be removed or waited for is found from its methods.
+func New[S any](id ID, r Resource[S], needs ...ID) Step {
+	s := Step{
+		ID:       id,
+		Needs:    needs,
+		resource: r,
+		observe:  func(ctx context.Context) (any, error) { return r.Observe(ctx) },
+		plan:     func(seen any) Change { return r.Plan(seen.(S)) },
+		apply:    func(ctx context.Context, seen any) error { return r.Apply(ctx, seen.(S)) },
+	}
+	if x, ok := any(r).(Remover); ok {
+		s.remove = x.Remove
+	}
+	if x, ok := any(r).(Waiter); ok {
+		s.ready = x.Ready
+	}
+	return s
+}
+
+// HoldingData marks a step whose removal loses data, and says which.
+func (s Step) HoldingData(what string) Step {
+	s.Data = what
+	return s
+}
+
+// Stage is a named list of steps; all of them are marked with its name.
+func Stage(name string, steps ...Step) []Step {
+	for i := range steps {
+		steps[i].Stage = name
+	}
+	return steps
+}

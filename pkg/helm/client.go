@@ -1,0 +1,63 @@
+// Package helm is the only importer of Helm. It decides what a release needs before Helm is called, because Helm writes
+// at each upgrade whether anything changed or not.
+package helm
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+)
+
+// Client runs Helm releases on one cluster. Use it by pointer; it may be used from several goroutines at once.
+type Client struct {
+	Kube *kube.Client
+	// ChartDir holds charts as NAME-VERSION.tgz; when set, nothing is downloaded.
+	ChartDir string
+	// CacheDir keeps downloaded charts by their sha256. Empty keeps none.
+	CacheDir string
+	// HTTP downloads from chart repositories. Nil means http.DefaultClient.
+	HTTP *http.Client
+	// KubeVersion is the Kubernetes version that Render renders for ("1.34"). Empty asks the server.
+	KubeVersion string
+	// Warn tells the admin something that stops nothing, one line. Nil says nothing.
+	Warn func(string)
+	// Waiting tells what a chart's hook or a removal waits for. Nil says nothing.
+	Waiting func(id engine.ID, reason string)
+	// Debug takes what Helm itself logs. Nil drops it.
+	Debug func(format string, args ...any)
+
+	mu       sync.Mutex
+	stores   map[string]*store         // by namespace
+	warned   map[string]bool           // by text
+	archives map[profile.Chart]archive // charts that this run has read
+}
+
+// warn says a line once in the life of the client.
+func (c *Client) warn(line string) {
+	c.mu.Lock()
+	said := c.warned[line]
+	if c.warned == nil {
+		c.warned = map[string]bool{}
+	}
+	c.warned[line] = true
+	c.mu.Unlock()
+	if !said && c.Warn != nil {
+		c.Warn(line)
+	}
+}
+
+func (c *Client) debug(format string, args ...any) {
+	if c.Debug != nil {
+		c.Debug(format, args...)
+	}
+}
+
+func (c *Client) httpClient() *http.Client {
+	if c.HTTP != nil {
+		return c.HTTP
+	}
+	return http.DefaultClient
+}

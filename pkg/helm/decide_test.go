@@ -1,0 +1,124 @@
+package helm
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+)
+
+const testDigest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// deployed is a release of ours as wanted.
+func deployed(change ...func(*Stored)) *Stored {
+	s := &Stored{Name: "onyxia", Namespace: "onyxia", Revision: 3, Status: "deployed", ChartName: "onyxia", ChartVersion: "11.5.1",
+		ChartSHA256: testDigest[:63], Ours: true, Values: map[string]any{"replicas": 1.0}}
+	for _, f := range change {
+		f(s)
+	}
+	return s
+}
+
+func status(word string) func(*Stored) { return func(s *Stored) { s.Status = word } }
+
+func TestDecide(t *testing.T) {
+	wanted := Release{Name: "onyxia", Namespace: "onyxia", Chart: profile.Chart{Name: "onyxia", Version: "11.5.1", SHA256: testDigest}}
+	same := map[string]any{"replicas": 1.0}
+	chartField := func(from, to string) []engine.Field {
+		return []engine.Field{{Path: "chart", From: from, To: to}}
+	}
+	drift := Drift{Fields: []engine.Field{{Path: "deployment/onyxia-api: spec.replicas", From: "5", To: "1"}}}
+	noChart := &ChartError{Chart: wanted.Chart, Tried: "here", Err: errors.New("no route"), Fix: "use --chart-dir DIR"}
+
+	tests := []struct {
+		name   string
+		stored *Stored
+		values map[string]any
+		drift  Drift
+		err    error
+		want   engine.Change
+	}{
+		{name: "absent", want: engine.Change{Action: engine.Create}},
+		{name: "absent, chart can't be had", err: noChart,
+			want: engine.Change{Action: engine.Blocked, Why: "chart onyxia 11.5.1 can't be had: tried here: no route", Fix: "use --chart-dir DIR"}},
+		{name: "as wanted", stored: deployed(), want: engine.Change{Action: engine.Unchanged}},
+		{name: "as wanted, chart not looked for", stored: deployed(), err: noChart, want: engine.Change{Action: engine.Unchanged}},
+		{name: "as wanted, version with a v", stored: deployed(func(s *Stored) { s.ChartVersion = "v11.5.1" }), want: engine.Change{Action: engine.Unchanged}},
+		{name: "as wanted, no digest recorded", stored: deployed(func(s *Stored) { s.ChartSHA256 = "" }), want: engine.Change{Action: engine.Unchanged}},
+		{name: "pending install", stored: deployed(status("pending-install")),
+			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-install (revision 3)"}},
+		{name: "pending upgrade", stored: deployed(status("pending-upgrade")),
+			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-upgrade (revision 3)"}},
+		{name: "pending rollback", stored: deployed(status("pending-rollback")),
+			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-rollback (revision 3)"}},
+		{name: "pending by other hands", stored: deployed(status("pending-upgrade"), func(s *Stored) { s.Ours = false }),
+			want: engine.Change{Action: engine.Blocked, Why: "somebody else's run has it pending-upgrade (revision 3)",
+				Fix: "wait until that run ends; if nobody is at work any more: `helm -n onyxia rollback onyxia`"}},
+		{name: "failed", stored: deployed(status("failed"), func(s *Stored) { s.Description = "Upgrade failed:\n  timed out" }),
+			want: engine.Change{Action: engine.Configure, Why: "the last run failed (revision 3): Upgrade failed: timed out"}},
+		{name: "failed, chart can't be had", stored: deployed(status("failed")), err: noChart,
+			want: engine.Change{Action: engine.Blocked, Why: "chart onyxia 11.5.1 can't be had: tried here: no route", Fix: "use --chart-dir DIR"}},
+		{name: "superseded only", stored: deployed(status("superseded")),
+			want: engine.Change{Action: engine.Configure, Why: "no revision of it is deployed; the newest is superseded (revision 3)"}},
+		{name: "uninstalled, history kept", stored: deployed(status("uninstalled")),
+			want: engine.Change{Action: engine.Create, Why: "it was uninstalled and its history kept (revision 3)"}},
+		{name: "uninstalled by other hands", stored: deployed(status("uninstalled"), func(s *Stored) { s.Ours = false; s.ChartName = "nginx" }),
+			want: engine.Change{Action: engine.Create, Why: "it was uninstalled and its history kept (revision 3)"}},
+		{name: "half uninstalled", stored: deployed(status("uninstalling")),
+			want: engine.Change{Action: engine.Replace, Why: "a run that was cut off left it half uninstalled (revision 3): that is finished first"}},
+		{name: "newer chart", stored: deployed(func(s *Stored) { s.ChartVersion = "11.4.0" }),
+			want: engine.Change{Action: engine.Configure, Fields: chartField("onyxia 11.4.0", "onyxia 11.5.1")}},
+		{name: "major jump", stored: deployed(func(s *Stored) { s.ChartVersion = "4.1.1" }),
+			want: engine.Change{Action: engine.Configure, Why: "chart goes to a new major version, from 4.1.1 to 11.5.1", Fields: chartField("onyxia 4.1.1", "onyxia 11.5.1")}},
+		{name: "downgrade", stored: deployed(func(s *Stored) { s.ChartVersion = "12.0.0" }),
+			want: engine.Change{Action: engine.Configure, Why: "chart goes back from 12.0.0 to 11.5.1",
+				Risk: "what version 12.0.0 of the chart wrote may not be readable by 11.5.1", Fields: chartField("onyxia 12.0.0", "onyxia 11.5.1")}},
+		{name: "other chart of ours", stored: deployed(func(s *Stored) { s.ChartName = "old" }),
+			want: engine.Change{Action: engine.Configure, Why: "another chart takes its place",
+				Risk: "what chart old made is deleted, also what it holds unless its templates say keep", Fields: chartField("old 11.5.1", "onyxia 11.5.1")}},
+		{name: "same version, other content", stored: deployed(func(s *Stored) { s.ChartSHA256 = strings.Repeat("f", 63) }),
+			want: engine.Change{Action: engine.Configure, Why: "the chart has the same version but other content",
+				Fields: []engine.Field{{Path: "chart.sha256", From: strings.Repeat("f", 63), To: testDigest[:63]}}}},
+		{name: "other values", stored: deployed(), values: map[string]any{"replicas": 2.0, "image": map[string]any{"tag": "x"}},
+			want: engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "values.image.tag", To: "x"}, {Path: "values.replicas", From: "1", To: "2"}}}},
+		{name: "chart and values", stored: deployed(func(s *Stored) { s.ChartVersion = "11.4.0" }), values: map[string]any{},
+			want: engine.Change{Action: engine.Configure, Fields: append(chartField("onyxia 11.4.0", "onyxia 11.5.1"), engine.Field{Path: "values.replicas", From: "1"})}},
+		{name: "pending and other values", stored: deployed(status("pending-upgrade")), values: map[string]any{},
+			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-upgrade (revision 3)", Fields: []engine.Field{{Path: "values.replicas", From: "1"}}}},
+		{name: "other hands, same chart", stored: deployed(func(s *Stored) { s.Ours = false; s.ChartSHA256 = "" }),
+			want: engine.Change{Action: engine.Configure, Why: "installed by other hands, taken over"}},
+		{name: "other hands, same chart, older", stored: deployed(func(s *Stored) { s.Ours = false; s.ChartSHA256 = ""; s.ChartVersion = "10.0.0" }),
+			want: engine.Change{Action: engine.Configure, Why: "chart goes to a new major version, from 10.0.0 to 11.5.1; installed by other hands, taken over",
+				Fields: chartField("onyxia 10.0.0", "onyxia 11.5.1")}},
+		{name: "other hands, other chart", stored: deployed(func(s *Stored) { s.Ours = false; s.ChartName = "nginx"; s.ChartVersion = "1.0.0" }),
+			want: engine.Change{Action: engine.Blocked, Why: "a release of that name is there, installed by other hands from chart nginx 1.0.0",
+				Fix: "remove it (`helm -n onyxia uninstall onyxia`) or choose another namespace"}},
+		{name: "changed by hand", stored: deployed(), drift: drift,
+			want: engine.Change{Action: engine.Configure, Why: "changed by hand since", Fields: drift.Fields}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			values := tt.values
+			if values == nil {
+				values = same
+			}
+			seen := &Seen{Stored: tt.stored, Values: values, Digest: testDigest, Drift: tt.drift, ChartErr: tt.err}
+			if diff := cmp.Diff(tt.want, decide(wanted, seen)); diff != "" {
+				t.Errorf("decide (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A profile without a sha256 compares by name and version only.
+func TestDecideWithoutDigest(t *testing.T) {
+	wanted := Release{Name: "onyxia", Chart: profile.Chart{Name: "onyxia", Version: "11.5.1"}}
+	got := decide(wanted, &Seen{Stored: deployed(), Values: map[string]any{"replicas": 1.0}})
+	if got.Action != engine.Unchanged {
+		t.Errorf("action %s, want unchanged", got.Action)
+	}
+}

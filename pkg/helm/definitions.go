@@ -1,0 +1,159 @@
+package helm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"helm.sh/helm/v3/pkg/chart"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+)
+
+// How long a new definition may take to be served; Helm waits as long.
+const (
+	establishTimeout  = time.Minute
+	establishInterval = 200 * time.Millisecond
+)
+
+// definitions makes the CustomResourceDefinitions of a chart's crds/ that are missing, before anything else. Helm does so
+// at the first install only. Those that are there are never changed, because a definition that loses a version or a
+// field loses objects; that the chart has others is said. A chart that was installed before is only searched for missing ones.
+func (c *Client) definitions(ctx context.Context, ch *chart.Chart, installedBefore bool) error {
+	wanted, names := ch.CRDObjects(), []string{}
+	for _, file := range wanted {
+		names = append(names, crdNames(file.File.Data)...)
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	if installedBefore {
+		missing, err := c.missingCRDs(ctx, names)
+		if err != nil || len(missing) == 0 {
+			return err
+		}
+	}
+	var all []object
+	for _, file := range wanted {
+		objects, err := parse(string(file.File.Data))
+		if err != nil {
+			return fmt.Errorf("chart %s: %s: %w", ch.Name(), file.Filename, err)
+		}
+		all = append(all, objects...)
+	}
+	other, err := c.define(ctx, all)
+	if len(other) > 0 {
+		c.warn(fmt.Sprintf("chart %s %s brings other definitions of %s than the cluster has; they are left as they are: "+
+			"apply those of the chart by hand (`helm show crds`, then `kubectl apply --server-side -f -`) if something needs them",
+			ch.Name(), ch.Metadata.Version, strings.Join(other, ", ")))
+	}
+	return err
+}
+
+// define makes the definitions that are missing and waits until the server serves their kinds. It names those that are
+// there with another content.
+func (c *Client) define(ctx context.Context, wanted []object) (other []string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, establishTimeout, fmt.Errorf("definitions not served after %s", establishTimeout))
+	defer cancel()
+	differs, made := make([]bool, len(wanted)), make([]bool, len(wanted))
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(concurrentReads)
+	for i, want := range wanted {
+		group.Go(func() error {
+			live, err := c.Kube.Get(inner, want)
+			if err != nil {
+				return err
+			}
+			if live != nil {
+				differs[i] = olderDefinition(want, live)
+				return nil
+			}
+			made[i] = true
+			if err := c.Kube.Mend(inner, want); err != nil {
+				return fmt.Errorf("customresourcedefinition/%s: %w", want.GetName(), err)
+			}
+			return c.established(inner, want)
+		})
+	}
+	err = group.Wait()
+	for i, want := range wanted {
+		if differs[i] {
+			other = append(other, want.GetName())
+		}
+	}
+	if slices.Contains(made, true) {
+		c.Kube.Mapper.Reset()
+	}
+	return other, err
+}
+
+func (c *Client) established(ctx context.Context, crd object) error {
+	for {
+		live, err := c.Kube.Get(ctx, crd)
+		if err != nil {
+			return err
+		}
+		if live != nil && conditionTrue(live, "Established") {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("customresourcedefinition/%s: %w", crd.GetName(), context.Cause(ctx))
+		case <-time.After(establishInterval):
+		}
+	}
+}
+
+func conditionTrue(u object, kind string) bool {
+	conditions, _, err := unstructured.NestedSlice(u.Object, "status", "conditions")
+	if err != nil {
+		return false
+	}
+	for _, c := range conditions {
+		if m, ok := c.(map[string]any); ok && m["type"] == kind {
+			return m["status"] == "True"
+		}
+	}
+	return false
+}
+
+// olderDefinition tells whether the live definition lacks something that the wanted one says. Words for people don't count.
+func olderDefinition(want, live object) bool {
+	stripped := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": want.GetAPIVersion(), "kind": want.GetKind(),
+		"metadata": map[string]any{"name": want.GetName()},
+		"spec":     withoutDescriptions(want.Object["spec"]),
+	}}
+	return len(kube.Differences(stripped, live)) > 0
+}
+
+func withoutDescriptions(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			if _, isText := value.(string); key == "description" && isText {
+				continue
+			}
+			out[key] = withoutDescriptions(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = withoutDescriptions(value)
+		}
+		return out
+	}
+	return v
+}
+
+// crdResource is where definitions live.
+func crdResource() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+}

@@ -1,0 +1,63 @@
+package helm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/registry"
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+)
+
+// fetchOCI pulls a chart from a registry, with the credentials that docker and helm keep for it.
+func (c *Client) fetchOCI(ctx context.Context, ch profile.Chart) ([]byte, string, error) {
+	repository := strings.TrimSuffix(strings.TrimPrefix(ch.Repository, "oci://"), "/") + "/" + ch.Name
+	// A tag cannot hold a plus sign; Helm writes an underscore for it.
+	ref := repository + ":" + strings.ReplaceAll(ch.Version, "+", "_")
+	client, err := c.registryClient(ctx)
+	if err != nil {
+		return nil, "oci://" + ref, err
+	}
+	var data []byte
+	err = retry(ctx, func() (bool, error) {
+		result, err := client.Pull(ref)
+		if err != nil {
+			return !refused(err), err
+		}
+		data = result.Chart.Data
+		return false, nil
+	})
+	if errors.Is(err, errdef.ErrNotFound) {
+		if tags, e := client.Tags(repository); e == nil {
+			err = missingVersion(ch.Version, tags)
+		}
+	}
+	return data, "oci://" + ref, err
+}
+
+// registryClient makes a client whose requests end with the context; Helm's own would not.
+func (c *Client) registryClient(ctx context.Context) (*registry.Client, error) {
+	base := c.httpClient().Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return registry.NewClient(
+		registry.ClientOptHTTPClient(&http.Client{Transport: &boundTransport{ctx: ctx, base: base}}),
+		registry.ClientOptWriter(io.Discard),
+		registry.ClientOptEnableCache(true),
+	)
+}
+
+// refused tells whether a registry gave an answer that asking again won't change.
+func refused(err error) bool {
+	var answer *errcode.ErrorResponse
+	if errors.As(err, &answer) {
+		return answer.StatusCode < http.StatusInternalServerError && answer.StatusCode != http.StatusTooManyRequests
+	}
+	return errors.Is(err, errdef.ErrNotFound)
+}

@@ -1,0 +1,239 @@
+package helm
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// The labels that our releases carry beside Helm's own (owner, name, status, version).
+const (
+	labelManagedBy   = "onyxia.sh/managed-by"
+	labelChartSHA256 = "onyxia.sh/chart-sha256"
+)
+
+// maxLabelValue is what Kubernetes takes for a label's value; a sha256 in hex is one longer.
+const maxLabelValue = 63
+
+// store reads the releases of one namespace: one list of Secrets for all of them in each observation round.
+type store struct {
+	client    *Client
+	namespace string
+	names     map[string]bool // the releases that are asked for; guarded by client.mu
+	shared    *engine.Shared[listing]
+}
+
+// listing is what one list gave: the newest Secret of each release asked for.
+type listing struct {
+	asked  []string
+	newest map[string]*revision
+}
+
+// revision is one release Secret, unpacked when somebody looks at it.
+type revision struct {
+	secret *corev1.Secret
+	once   sync.Once
+	stored *Stored
+	err    error
+}
+
+func (r *revision) open() (*Stored, error) {
+	r.once.Do(func() { r.stored, r.err = decode(r.secret) })
+	return r.stored, r.err
+}
+
+func (r *revision) number() int {
+	n, err := strconv.Atoi(r.secret.Labels["version"])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// store gives the store of a namespace and makes sure that its next list asks for the release.
+func (c *Client) store(namespace, name string) *store {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stores[namespace]
+	if s == nil {
+		s = &store{client: c, namespace: namespace, names: map[string]bool{}}
+		s.shared = engine.NewShared(s.list)
+		if c.stores == nil {
+			c.stores = map[string]*store{}
+		}
+		c.stores[namespace] = s
+	}
+	s.names[name] = true
+	return s
+}
+
+func (s *store) wanted() []string {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	names := make([]string, 0, len(s.names))
+	for name := range s.names {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// list reads the Secrets of the releases asked for, without those of superseded revisions: a release of Traefik weighs
+// half a megabyte, and Helm keeps several.
+func (s *store) list(ctx context.Context) (listing, error) {
+	names := s.wanted()
+	newest, err := s.newest(ctx, fmt.Sprintf("owner=helm,name in (%s),status!=superseded", strings.Join(names, ",")))
+	return listing{asked: names, newest: newest}, err
+}
+
+func (s *store) newest(ctx context.Context, selector string) (map[string]*revision, error) {
+	secrets, err := s.client.Kube.Clientset.CoreV1().Secrets(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("releases of namespace %s (Helm keeps them in Secrets): %w", s.namespace, err)
+	}
+	newest := map[string]*revision{}
+	for i := range secrets.Items {
+		r := &revision{secret: &secrets.Items[i]}
+		name := r.secret.Labels["name"]
+		if old := newest[name]; old == nil || r.number() > old.number() {
+			newest[name] = r
+		}
+	}
+	return newest, nil
+}
+
+// get gives the newest revision of a release, or nil if there is none.
+func (s *store) get(ctx context.Context, name string) (*Stored, error) {
+	seen, err := s.shared.Get(ctx)
+	if err == nil && !slices.Contains(seen.asked, name) {
+		s.shared.Forget()
+		seen, err = s.shared.Get(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r := seen.newest[name]; r != nil {
+		return r.open()
+	}
+	// A run cut off between two writes of Helm's may have left superseded revisions only.
+	rest, err := s.newest(ctx, "owner=helm,name="+name)
+	if err != nil || rest[name] == nil {
+		return nil, err
+	}
+	return rest[name].open()
+}
+
+// Stored is the newest revision of a release as Helm recorded it.
+type Stored struct {
+	Name, Namespace string
+	Revision        int
+	// Status is Helm's word: deployed, failed, pending-upgrade, uninstalled and so on.
+	Status string
+	// Description is Helm's last sentence on it: why an upgrade failed.
+	Description  string
+	ChartName    string
+	ChartVersion string
+	// ChartSHA256 is the label's value: the first 63 hex digits. Empty if there is no such label.
+	ChartSHA256 string
+	// Ours tells whether we installed or adopted it.
+	Ours   bool
+	Values map[string]any
+	// Manifest is what Helm applied, without hooks and without crds/.
+	Manifest string
+	// CRDs are the names of the CustomResourceDefinitions in the chart's crds/ directory.
+	CRDs []string
+}
+
+// record is the part of Helm's release object that a decision needs. Leaving the templates out makes decoding cheap.
+type record struct {
+	Name      string         `json:"name"`
+	Namespace string         `json:"namespace"`
+	Version   int            `json:"version"`
+	Config    map[string]any `json:"config"`
+	Manifest  string         `json:"manifest"`
+	Info      struct {
+		Status      string `json:"status"`
+		Description string `json:"description"`
+	} `json:"info"`
+	Chart struct {
+		Metadata struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+		} `json:"metadata"`
+		Files []struct {
+			Name string `json:"name"`
+			// Data is base64; most files are never looked into.
+			Data string `json:"data"`
+		} `json:"files"`
+	} `json:"chart"`
+}
+
+// decode unpacks a release Secret: base64 (once more than Kubernetes does), gzip, JSON.
+func decode(secret *corev1.Secret) (*Stored, error) {
+	r, err := unpack(secret.Data["release"])
+	if err != nil {
+		return nil, fmt.Errorf("release secret %s/%s cannot be read: %w; look at it with `helm -n %s history %s`",
+			secret.Namespace, secret.Name, err, secret.Namespace, secret.Labels["name"])
+	}
+	stored := &Stored{
+		Name: r.Name, Namespace: r.Namespace, Revision: r.Version,
+		Status: r.Info.Status, Description: r.Info.Description,
+		ChartName: r.Chart.Metadata.Name, ChartVersion: r.Chart.Metadata.Version,
+		ChartSHA256: secret.Labels[labelChartSHA256],
+		Ours:        secret.Labels[labelManagedBy] != "",
+		Values:      r.Config, Manifest: r.Manifest,
+	}
+	for _, f := range r.Chart.Files {
+		if !isCRDFile(f.Name) {
+			continue
+		}
+		text, err := base64.StdEncoding.DecodeString(f.Data)
+		if err != nil {
+			return nil, fmt.Errorf("release secret %s/%s: chart file %s: %w", secret.Namespace, secret.Name, f.Name, err)
+		}
+		stored.CRDs = append(stored.CRDs, crdNames(text)...)
+	}
+	slices.Sort(stored.CRDs)
+	return stored, nil
+}
+
+func unpack(data []byte) (*record, error) {
+	packed, err := base64.StdEncoding.DecodeString(string(data))
+	if err != nil {
+		return nil, err
+	}
+	zipped, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(zipped)
+	if err != nil {
+		return nil, err
+	}
+	var r record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// shortDigest is a sha256 cut to a label's length.
+func shortDigest(sha256 string) string {
+	if len(sha256) > maxLabelValue {
+		return sha256[:maxLabelValue]
+	}
+	return sha256
+}

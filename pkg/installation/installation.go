@@ -1,0 +1,254 @@
+// Package installation is one datalab in one cluster: what is wanted of it, the record of it, its lock, and the run of
+// steps for the stages that a command names. It has no command line and no output of its own.
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// DefaultNamespace is where the record is looked for when nobody names another namespace.
+const DefaultNamespace = "onyxia"
+
+// downloadTimeout bounds one request to a chart repository.
+const downloadTimeout = 2 * time.Minute
+
+// Options say how to open an installation.
+type Options struct {
+	// Flags are the keys given on the command line; they win.
+	Flags platform.Config
+	// File is the onyxia.yaml; empty for the one in the current directory, if any.
+	File string
+	// ChartDir holds charts as .tgz files; empty to download them.
+	ChartDir string
+	// CacheDir keeps what was downloaded.
+	CacheDir string
+	// Kube is the cluster.
+	Kube *kube.Client
+	// Stages that exist.
+	Stages []stage.Stage
+	// Warn tells the admin something that stops nothing.
+	Warn func(string)
+	// Debug is told Helm's own log; nil for nobody.
+	Debug func(format string, args ...any)
+	// Command is how the plugin was called ("kubectl onyxia"), for advice.
+	Command string
+}
+
+// Installation is one datalab.
+type Installation struct {
+	Platform platform.Platform
+	Profile  profile.Profile
+	Kube     *kube.Client
+	// Present are the stages that stand, by the record.
+	Present map[string]bool
+
+	config  platform.Config
+	helm    *helm.Client
+	record  *recordStore
+	stages  []stage.Stage
+	warn    func(string)
+	command string
+}
+
+// Open reads the configuration file and the record, and settles what is wanted. It writes nothing.
+func Open(ctx context.Context, o Options) (*Installation, error) {
+	file, err := readFile(o.File)
+	if err != nil {
+		return nil, err
+	}
+	store := newRecordStore(o.Kube, recordNamespace(o.Flags, file))
+	seen, err := store.shared.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := seen.config()
+	if err != nil {
+		return nil, err
+	}
+	config, err := layered(o.Flags, file, last)
+	if err != nil {
+		return nil, err
+	}
+	i := &Installation{
+		Kube: o.Kube, Present: seen.stages(),
+		config: config, record: store, stages: o.Stages, warn: o.Warn, command: o.Command,
+		helm: &helm.Client{
+			Kube: o.Kube, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug,
+			HTTP: &http.Client{Timeout: downloadTimeout},
+		},
+	}
+	if i.Platform, err = platform.Complete(config); err != nil {
+		return nil, err
+	}
+	i.Profile, err = chosenProfile(i.Platform)
+	return i, err
+}
+
+func recordNamespace(layers ...platform.Config) string {
+	for _, c := range layers {
+		if c.App.Namespace != "" {
+			return c.App.Namespace
+		}
+	}
+	return DefaultNamespace
+}
+
+// chosenProfile loads the profile and puts the configuration's charts and images on top.
+func chosenProfile(p platform.Platform) (profile.Profile, error) {
+	chosen, err := profile.Load(p.Profile)
+	if err != nil {
+		return chosen, err
+	}
+	for name, chart := range p.Charts {
+		if chosen, err = chosen.WithChart(name, profile.Chart(chart)); err != nil {
+			return chosen, fmt.Errorf("charts.%s: %w", name, err)
+		}
+	}
+	for name, image := range p.Images {
+		if chosen, err = chosen.WithImage(name, image); err != nil {
+			return chosen, fmt.Errorf("images.%s: %w", name, err)
+		}
+	}
+	return chosen, nil
+}
+
+// StageNames are the names of all stages, in order.
+func (i *Installation) StageNames() []string {
+	names := make([]string, len(i.stages))
+	for n, s := range i.stages {
+		names[n] = s.Name
+	}
+	return names
+}
+
+// Env is what stages make their steps from, for a run of the named stages.
+func (i *Installation) Env(selected ...string) stage.Env {
+	present := map[string]bool{}
+	for name := range i.Present {
+		present[name] = true
+	}
+	for _, name := range selected {
+		present[name] = true
+	}
+	env := stage.Env{
+		Platform: i.Platform, Profile: i.Profile, Kube: i.Kube, Helm: i.helm,
+		Present: present, Links: stage.NewLinks(), Warn: i.warn,
+	}
+	if i.Platform.HasAuth() {
+		env.Keycloak = stage.NewKeycloak(i.Platform, i.Kube)
+	}
+	return env
+}
+
+// withApp adds the app when one of the stages changes what it is configured with, and it stands.
+func (i *Installation) withApp(names []string) []string {
+	for _, s := range i.stages {
+		if s.Rerenders && i.Present["app"] && slices.Contains(names, s.Name) && !slices.Contains(names, "app") {
+			return append(slices.Clone(names), "app")
+		}
+	}
+	return names
+}
+
+// Run is the run of the named stages. Steps of other stages are in it where they may be needed; they are only read.
+func (i *Installation) Run(ctx context.Context, report func(engine.Event), names ...string) (engine.Run, error) {
+	names = i.withApp(names)
+	env := i.Env(names...)
+	steps, err := i.base()
+	if err != nil {
+		return engine.Run{}, err
+	}
+	for _, s := range i.stages {
+		if optional(s.Name) && !env.Present[s.Name] {
+			continue
+		}
+		list, err := i.stageSteps(ctx, s, env)
+		if err != nil {
+			return engine.Run{}, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		steps = append(steps, list...)
+	}
+	return engine.Run{
+		Steps:        steps,
+		Selected:     func(s engine.Step) bool { return s.Stage == baseStage || slices.Contains(names, s.Stage) },
+		Report:       report,
+		StageCommand: i.stageCommand,
+	}, nil
+}
+
+// optional stages exist only when the record or the run says so; the others are what those stand on.
+func optional(name string) bool { return name != "ingress" && name != "tls" }
+
+// baseStage marks the steps that belong to the installation as a whole.
+const baseStage = "onyxia"
+
+// base makes the namespace and the record of what is wanted.
+func (i *Installation) base() ([]engine.Step, error) {
+	text, err := recorded(i.Platform, i.config)
+	if err != nil {
+		return nil, err
+	}
+	namespace := i.Platform.Namespace()
+	return engine.Stage(baseStage,
+		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(i.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases("onyxia"))),
+		engine.New(configID, &entry{store: i.record, key: configKey, want: text}, stage.NamespaceID(namespace)),
+	), nil
+}
+
+// stageSteps are the steps of a stage, each after the record, and a last one that notes that the stage stands.
+func (i *Installation) stageSteps(ctx context.Context, s stage.Stage, env stage.Env) ([]engine.Step, error) {
+	list, err := s.Steps(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]engine.ID, 0, len(list))
+	for n := range list {
+		list[n].Needs = append(list[n].Needs, configID)
+		all = append(all, list[n].ID)
+	}
+	note := engine.New(stageID(s.Name), &entry{store: i.record, key: stagePrefix + s.Name, want: i.Profile.Name}, all...)
+	return engine.Stage(s.Name, append(list, note)...), nil
+}
+
+func (i *Installation) stageCommand(name string) string {
+	for _, s := range i.stages {
+		if s.Name == name {
+			return fmt.Sprintf("%s %s %s", i.command, name, s.Verb)
+		}
+	}
+	return i.command + " up"
+}
+
+// Lock takes the installation's lock; its namespace is made if it is not there.
+func (i *Installation) Lock(ctx context.Context) (engine.Lock, error) {
+	namespace := i.Platform.Namespace()
+	held, err := i.Kube.Lock(ctx, namespace, RecordName)
+	var absent *kube.NoNamespaceError
+	if errors.As(err, &absent) {
+		ns := kube.NewNamespace(i.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases("onyxia"))
+		seen, observeErr := ns.Observe(ctx)
+		if observeErr != nil {
+			return nil, observeErr
+		}
+		if applyErr := ns.Apply(ctx, seen); applyErr != nil {
+			return nil, applyErr
+		}
+		held, err = i.Kube.Lock(ctx, namespace, RecordName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
+}

@@ -1,0 +1,99 @@
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// Removal is the taking away of stages, planned.
+type Removal struct {
+	Plan engine.Plan
+	run  engine.Run
+}
+
+// Do carries it out.
+func (r *Removal) Do(ctx context.Context) error { return r.run.Remove(ctx, r.Plan) }
+
+// Removal plans to take the named stages away. Other stages that stand on them are an error; when all stages go, the
+// record and the namespace go too.
+func (i *Installation) Removal(ctx context.Context, report func(engine.Event), names []string, data map[engine.ID]bool) (*Removal, error) {
+	if err := i.standing(names); err != nil {
+		return nil, err
+	}
+	whole := i.nothingLeft(names)
+	run, err := i.Run(ctx, report, names...)
+	if err != nil {
+		return nil, err
+	}
+	// Run also selects an app that has to be configured anew; that comes before the removal, see Forsaking.
+	run.Selected = func(s engine.Step) bool {
+		return slices.Contains(names, s.Stage) || whole && s.Stage == baseStage
+	}
+	if err := known(run.Steps, data); err != nil {
+		return nil, err
+	}
+	plan, err := run.PlanRemoval(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return &Removal{Plan: plan, run: run}, nil
+}
+
+// Forsaking is the run that configures Onyxia without the named stages, before they are taken away. It is not needed when
+// Onyxia does not stand, goes itself, or does not know of them.
+func (i *Installation) Forsaking(ctx context.Context, report func(engine.Event), names []string) (engine.Run, bool, error) {
+	known := slices.ContainsFunc(i.stages, func(s stage.Stage) bool {
+		return s.Rerenders && i.Present[s.Name] && slices.Contains(names, s.Name)
+	})
+	if !known || !i.Present["app"] || slices.Contains(names, "app") {
+		return engine.Run{}, false, nil
+	}
+	without := *i
+	without.Present = map[string]bool{}
+	for name := range i.Present {
+		without.Present[name] = !slices.Contains(names, name)
+	}
+	run, err := without.Run(ctx, report, "app")
+	return run, true, err
+}
+
+// nothingLeft tells whether no stage stands once the named ones are gone.
+func (i *Installation) nothingLeft(names []string) bool {
+	for name := range i.Present {
+		if !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// standing refuses to take away what other stages stand on.
+func (i *Installation) standing(names []string) error {
+	for _, s := range i.stages {
+		if slices.Contains(names, s.Name) {
+			continue
+		}
+		for _, under := range s.On {
+			if i.Present[s.Name] && slices.Contains(names, under) {
+				return fmt.Errorf("%s stands on %s: take it away first, or name both", s.Name, under)
+			}
+		}
+	}
+	return nil
+}
+
+// known refuses names of data that no step has: a slip here must not go unnoticed.
+func known(steps []engine.Step, data map[engine.ID]bool) error {
+	var errs []error
+	for id := range data {
+		if !slices.ContainsFunc(steps, func(s engine.Step) bool { return s.ID == id && s.Data != "" }) {
+			errs = append(errs, fmt.Errorf("%s holds no data: give a name as --dry-run prints it", id))
+		}
+	}
+	return errors.Join(errs...)
+}

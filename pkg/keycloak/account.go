@@ -1,0 +1,237 @@
+package keycloak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"sort"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// ServiceAccount is a confidential client of ours in realm master that does everything from then on. It may create realms, and
+// Keycloak gives whoever creates a realm all rights on that realm and on no other. On a realm that was there before it gets
+// manage-realm, manage-clients and manage-users.
+type ServiceAccount struct {
+	// ID is the client_id.
+	ID string
+	// Realm that it is for.
+	Realm string
+	// Secret of the client, generated once and kept by the caller. Its error is given on.
+	Secret func(context.Context) (string, error)
+	// Bootstrap is a connection with the rights of an administrator of realm master. It is used only to make the account or to
+	// give it a right that it lacks.
+	Bootstrap *Admin
+}
+
+// Credentials log the service account in.
+func (s ServiceAccount) Credentials(ctx context.Context) (Credentials, error) {
+	secret, err := s.Secret(ctx)
+	if err != nil {
+		return Credentials{}, err
+	}
+	return Credentials{ClientID: s.ID, ClientSecret: secret}, nil
+}
+
+// StepID is the step of the account, for steps that need it.
+func (s ServiceAccount) StepID() engine.ID { return engine.ID("serviceaccount.keycloak/" + s.ID) }
+
+// Step gives the account's step. The connection is one with the account's own Credentials: an account that can log in and
+// whose token holds the rights is seen with the login that is needed anyway.
+func (s ServiceAccount) Step(own *Admin, needs ...engine.ID) engine.Step {
+	return engine.New(s.StepID(), &account{ServiceAccount: s, own: own}, needs...)
+}
+
+// rights on a realm that was there before. The first three are what every step of this package needs; tried on all versions.
+func rights() []string { return []string{"manage-clients", "manage-realm", "manage-users"} }
+
+type account struct {
+	ServiceAccount
+	own *Admin
+}
+
+// standing is what was seen of the account.
+type standing struct {
+	// there says that it can log in.
+	there bool
+	// lacking are the rights that its token does not hold.
+	lacking []string
+	// blocked says why it cannot be made; empty if it can.
+	blocked string
+}
+
+func (a *account) Observe(ctx context.Context) (standing, error) {
+	err := a.own.Login(ctx)
+	switch {
+	case errors.Is(err, ErrCredentials):
+		s := standing{}
+		return s, a.canBeMade(ctx, &s)
+	case err != nil:
+		return standing{}, err
+	}
+	s := standing{there: true}
+	if s.lacking, err = a.lacking(ctx); err != nil || len(s.lacking) == 0 {
+		return s, err
+	}
+	return s, a.canBeMade(ctx, &s)
+}
+
+// lacking compares the rights in the account's token with what it needs: either those of a realm's creator, or, as long as
+// there is no realm, the right to create one.
+func (a *account) lacking(ctx context.Context) ([]string, error) {
+	held, err := a.held(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var lacking []string
+	for _, role := range rights() {
+		if !slices.Contains(held.clientRoles(a.adminClient()), role) {
+			lacking = append(lacking, role)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil, nil
+	}
+	there, err := a.realmThere(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case there:
+		return lacking, nil
+	case slices.Contains(held.realmRoles(), createRealm):
+		return nil, nil
+	}
+	return []string{createRealm}, nil
+}
+
+// createRealm is the role of realm master that lets one create realms.
+const createRealm = "create-realm"
+
+// adminClient is the client of realm master whose roles are the rights on the realm.
+func (a *account) adminClient() string { return a.Realm + "-realm" }
+
+func (a *account) held(ctx context.Context) (Claims, error) {
+	token, err := a.own.accessToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClaims(token)
+}
+
+// realmThere tells whether the realm is there. An account without rights on it may ask that too: 404 is no, all else is yes.
+func (a *account) realmThere(ctx context.Context) (bool, error) {
+	err := a.own.get(ctx, "/realms/"+url.PathEscape(a.Realm), nil)
+	if IsStatus(err, http.StatusNotFound) {
+		return false, nil
+	}
+	if IsStatus(err, http.StatusForbidden) {
+		return true, nil
+	}
+	return err == nil, err
+}
+
+// canBeMade looks whether an administrator can log in to make the account.
+func (a *account) canBeMade(ctx context.Context, s *standing) error {
+	err := a.Bootstrap.Login(ctx)
+	if errors.Is(err, ErrCredentials) {
+		s.blocked = err.Error()
+		return nil
+	}
+	return err
+}
+
+func (a *account) Plan(s standing) engine.Change {
+	var fields []engine.Field
+	for _, role := range s.lacking {
+		fields = append(fields, engine.Field{Path: "serviceaccount.roles", To: role})
+	}
+	sort.Slice(fields, func(i, j int) bool { return fields[i].To < fields[j].To })
+	switch {
+	case s.blocked != "":
+		return engine.Change{Action: engine.Blocked, Fields: fields,
+			Why: "the service account " + a.ID + " is not there or lacks rights, and " + s.blocked,
+			Fix: "give the name and password of an administrator of realm master (auth.credentialsSecret)"}
+	case !s.there:
+		return engine.Change{Action: engine.Create}
+	case len(fields) > 0:
+		return engine.Change{Action: engine.Configure, Fields: fields}
+	}
+	return engine.Change{Action: engine.Unchanged}
+}
+
+func (a *account) Apply(ctx context.Context, s standing) error {
+	defer a.own.Reauthenticate()
+	master := a.Bootstrap.Realm("master")
+	if !s.there {
+		if err := a.makeClient(ctx, master); err != nil {
+			return fmt.Errorf("service account %s: %w", a.ID, err)
+		}
+	}
+	if err := a.giveRights(ctx, master); err != nil {
+		return fmt.Errorf("rights of service account %s: %w", a.ID, err)
+	}
+	return nil
+}
+
+// makeClient makes the client or mends what keeps it from logging in.
+func (a *account) makeClient(ctx context.Context, master *Realm) error {
+	given, err := a.Secret(ctx)
+	if err != nil {
+		return err
+	}
+	want := document{
+		"enabled": true, "publicClient": false, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
+		"directAccessGrantsEnabled": false, "clientAuthenticatorType": "client-secret", "fullScopeAllowed": true, "secret": secret(given),
+		"description": "Configures realm " + a.Realm + "; made by kubectl-onyxia",
+	}
+	client, err := master.findClient(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	if client != nil {
+		changed := want.over(document{"clientId": a.ID})
+		return a.Bootstrap.put(ctx, master.clientPath(client, ""), changed)
+	}
+	_, err = a.Bootstrap.create(ctx, master.path("/clients"), want.over(document{"clientId": a.ID, "attributes": document{mark: maker}}))
+	master.clients.Forget()
+	if IsStatus(err, http.StatusConflict) {
+		return a.makeClient(ctx, master)
+	}
+	return err
+}
+
+// giveRights adds roles to the account's user; adding one that it has changes nothing.
+func (a *account) giveRights(ctx context.Context, master *Realm) error {
+	client, err := master.findClient(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	var user document
+	if err := a.Bootstrap.get(ctx, master.clientPath(client, "/service-account-user"), &user); err != nil {
+		return err
+	}
+	roles := master.path("/users/" + user.text("id") + "/role-mappings")
+	var create document
+	if err := a.Bootstrap.get(ctx, master.path("/roles/"+createRealm), &create); err != nil {
+		return err
+	}
+	if err := a.Bootstrap.post(ctx, roles+"/realm", []document{create}); err != nil {
+		return err
+	}
+	realm, err := master.findClient(ctx, a.adminClient())
+	if err != nil || realm == nil {
+		return err
+	}
+	var given []document
+	for _, name := range rights() {
+		var role document
+		if err := a.Bootstrap.get(ctx, master.clientPath(realm, "/roles/"+name), &role); err != nil {
+			return err
+		}
+		given = append(given, role)
+	}
+	return a.Bootstrap.post(ctx, roles+"/clients/"+realm.text("id"), given)
+}

@@ -1,0 +1,160 @@
+package keycloak
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// Admin is a connection to the admin REST API of one server. It logs in when it is first used. It is safe for concurrent use.
+type Admin struct {
+	base        string
+	http        *http.Client
+	credentials func(context.Context) (Credentials, error)
+	info        *engine.Shared[ServerInfo]
+
+	mu    sync.Mutex
+	token token
+	// refusal is a login that was turned down; it is not tried again for each of many steps.
+	refusal error
+}
+
+// NewAdmin makes a connection and sends nothing. The base address has the server's relative path ("http://keycloak/auth").
+// The HTTP client decides how the server is reached, for instance through a port-forward. The credentials are asked for
+// whenever a login is due; their error is given on as it is, so it may be an *engine.NotYetError.
+func NewAdmin(base string, client *http.Client, credentials func(context.Context) (Credentials, error)) *Admin {
+	a := &Admin{base: strings.TrimRight(base, "/"), http: client, credentials: credentials}
+	a.info = engine.NewShared(a.readServerInfo)
+	return a
+}
+
+// request is one call of the admin API. Its path begins below /admin.
+type request struct {
+	method, path string
+	// body is sent as JSON unless nil, out takes the answer unless nil.
+	body, out any
+	// unique says that sending the request twice makes no second thing: Keycloak answers 409 to a name that is taken.
+	unique bool
+	// single says that the request must not be sent twice although it is a PUT, because it does something: a mail.
+	single bool
+	// created takes the new thing's id, the last part of the Location header. Its host is the public one and is not followed.
+	created *string
+}
+
+func (a *Admin) get(ctx context.Context, path string, out any) error {
+	return a.do(ctx, request{method: http.MethodGet, path: path, out: out})
+}
+
+func (a *Admin) put(ctx context.Context, path string, body any) error {
+	return a.do(ctx, request{method: http.MethodPut, path: path, body: body})
+}
+
+func (a *Admin) post(ctx context.Context, path string, body any) error {
+	return a.do(ctx, request{method: http.MethodPost, path: path, body: body})
+}
+
+// create makes something whose name Keycloak keeps unique, and gives its id.
+func (a *Admin) create(ctx context.Context, path string, body any) (string, error) {
+	var id string
+	err := a.do(ctx, request{method: http.MethodPost, path: path, body: body, unique: true, created: &id})
+	return id, err
+}
+
+// remove deletes; what is not there is removed already.
+func (a *Admin) remove(ctx context.Context, path string) error {
+	err := a.do(ctx, request{method: http.MethodDelete, path: path})
+	if IsStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}
+
+// do sends a request with a token, once more with a new one if the token is not taken, and again if the server is in trouble.
+func (a *Admin) do(ctx context.Context, r request) error {
+	var payload []byte
+	if r.body != nil {
+		var err error
+		if payload, err = json.Marshal(r.body); err != nil {
+			return fmt.Errorf("%s %s: %w", r.method, r.path, err)
+		}
+	}
+	return retrying(ctx, !r.single && (r.unique || r.method != http.MethodPost), func(ctx context.Context) error {
+		err := a.once(ctx, r, payload)
+		if IsStatus(err, http.StatusUnauthorized) && !errors.Is(err, ErrCredentials) {
+			a.Reauthenticate()
+			err = a.once(ctx, r, payload)
+		}
+		return err
+	})
+}
+
+func (a *Admin) once(ctx context.Context, r request, payload []byte) error {
+	bearer, err := a.accessToken(ctx)
+	if err != nil {
+		return err
+	}
+	where := "/admin" + r.path
+	response, body, err := a.roundTrip(ctx, r.method, where, bearer, "application/json", payload)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return answer(r.method, where, response.StatusCode, body)
+	}
+	if r.created != nil {
+		*r.created = path.Base(response.Header.Get("Location"))
+	}
+	if r.out == nil || len(body) == 0 {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := decoder.Decode(r.out); err != nil {
+		return fmt.Errorf("%s %s: the answer is not what the admin API gives (%w); is this address a Keycloak with its relative path?", r.method, where, err)
+	}
+	return nil
+}
+
+// Limits of one attempt: a connection through a tunnel to a pod that is gone may hang, and no answer is larger than the
+// server info's 300 KB but for lists.
+const (
+	attemptTime = 30 * time.Second
+	maxAnswer   = 64 << 20
+)
+
+// roundTrip sends one request and reads its answer.
+func (a *Admin) roundTrip(ctx context.Context, method, path, bearer, contentType string, payload []byte) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	httpRequest, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(payload))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	httpRequest.Header.Set("Accept", "application/json")
+	if payload != nil {
+		httpRequest.Header.Set("Content-Type", contentType)
+	}
+	if bearer != "" {
+		httpRequest.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	response, err := a.http.Do(httpRequest)
+	if err != nil {
+		return nil, nil, &unreachableError{method: method, path: path, err: err}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, &unreachableError{method: method, path: path, err: err}
+	}
+	return response, body, nil
+}

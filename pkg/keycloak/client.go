@@ -1,0 +1,204 @@
+package keycloak
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// Client is an OpenID Connect client: what is ours in it. Other fields, other attributes and other people's mappers stay.
+type Client struct {
+	// ID is the client_id.
+	ID string
+	// Name is shown to users; empty leaves it alone.
+	Name string
+	// Confidential clients have a secret, public ones (single-page applications) do not.
+	Confidential bool
+	// Secret of a confidential client. Nil lets Keycloak make one; Realm.ClientSecret reads it. Its error is given on.
+	Secret func(context.Context) (string, error)
+	// StandardFlow is the authorization code flow, DirectGrants the password grant, ServiceAccount the client's own login.
+	StandardFlow, DirectGrants, ServiceAccount bool
+	// PKCE asks for a code challenge by S256 (RFC 7636).
+	PKCE bool
+	// RedirectURIs, WebOrigins and PostLogoutRedirectURIs are exactly these: one too many is a hole. Empty post-logout
+	// addresses are left alone.
+	RedirectURIs, WebOrigins, PostLogoutRedirectURIs []string
+	// Lifespans of the client; zero ones are left alone.
+	Lifespans ClientLifespans
+	// LoginTheme of this client; empty leaves it alone.
+	LoginTheme string
+	// Attributes besides; those not named are left alone.
+	Attributes map[string]string
+	// DefaultScopes that the client must have besides what the realm gives every client.
+	DefaultScopes []string
+}
+
+// PublicClient is a single-page application: authorization code flow with PKCE, served from the origins of its redirect URIs.
+func PublicClient(id string, origins []string, redirectURIs ...string) Client {
+	return Client{ID: id, StandardFlow: true, PKCE: true, RedirectURIs: redirectURIs, WebOrigins: origins}
+}
+
+// ClientStepID is the step of a client, for steps that need it.
+func ClientStepID(id string) engine.ID { return engine.ID("client.keycloak/" + id) }
+
+// ClientStep gives the step of a client. Removing it deletes the client if we made it.
+func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
+	client := &removable{
+		object: object{
+			prefix: "client.",
+			read:   func(ctx context.Context) (document, error) { return r.findClient(ctx, c.ID) },
+			want:   func(ctx context.Context, _ document) (document, error) { return r.wantedClient(ctx, c) },
+			create: func(ctx context.Context, want document) error { return r.createClient(ctx, c, want) },
+			update: r.updateClient,
+			forget: r.clients.Forget,
+			drop:   func(ctx context.Context, seen document) error { return r.admin.remove(ctx, r.clientPath(seen, "")) },
+		},
+		ours: func(s sight) bool { return child(s.seen["attributes"]).text(mark) == maker },
+		why:  "client " + c.ID + " was there before",
+	}
+	return engine.New(ClientStepID(c.ID), client, append(needs, r.ID())...)
+}
+
+// ClientSecret reads the secret of a confidential client; *engine.NotYetError if there is no such client.
+func (r *Realm) ClientSecret(ctx context.Context, clientID string) (string, error) {
+	client, err := r.findClient(ctx, clientID)
+	if err != nil {
+		return "", err
+	}
+	if client == nil {
+		return "", &engine.NotYetError{After: ClientStepID(clientID)}
+	}
+	var secret struct {
+		Value string `json:"value"`
+	}
+	err = r.admin.get(ctx, r.clientPath(client, "/client-secret"), &secret)
+	return secret.Value, err
+}
+
+func (r *Realm) findClient(ctx context.Context, id string) (document, error) {
+	list, err := r.clients.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return find(list, "clientId", id), nil
+}
+
+func (r *Realm) clientPath(client document, below string) string {
+	return r.path("/clients/" + url.PathEscape(client.text("id")) + below)
+}
+
+func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
+	info, err := r.admin.ServerInfo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want := document{
+		"enabled":                   true,
+		"protocol":                  "openid-connect",
+		"publicClient":              !c.Confidential,
+		"standardFlowEnabled":       c.StandardFlow,
+		"implicitFlowEnabled":       false,
+		"directAccessGrantsEnabled": c.DirectGrants,
+		"serviceAccountsEnabled":    c.ServiceAccount,
+		"redirectUris":              set(c.RedirectURIs),
+		"webOrigins":                set(c.WebOrigins),
+		"attributes":                c.attributes(),
+	}
+	if c.Name != "" {
+		want["name"] = c.Name
+	}
+	scopes := slices.Clone(c.DefaultScopes)
+	if info.Features.BasicScope {
+		// without it a token has no "sub"; clients from before an upgrade may lack it
+		scopes = append(scopes, "basic")
+	}
+	want[defaultScopes] = including(scopes)
+	if c.Confidential && c.Secret != nil {
+		given, err := c.Secret(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("secret of client %s: %w", c.ID, err)
+		}
+		want["secret"] = secret(given)
+	}
+	return want, nil
+}
+
+func (c Client) attributes() document {
+	attributes := c.Lifespans.attributes()
+	for key, value := range c.Attributes {
+		attributes[key] = value
+	}
+	if c.PKCE {
+		attributes["pkce.code.challenge.method"] = "S256"
+	}
+	if c.LoginTheme != "" {
+		attributes["login_theme"] = c.LoginTheme
+	}
+	if len(c.PostLogoutRedirectURIs) > 0 {
+		attributes["post.logout.redirect.uris"] = strings.Join(c.PostLogoutRedirectURIs, "##")
+	}
+	return attributes
+}
+
+// defaultScopes is a field that is shown with the client and written by an endpoint of its own. Sent at creation, it would
+// take the realm's own default scopes away.
+const defaultScopes = "defaultClientScopes"
+
+func (r *Realm) createClient(ctx context.Context, c Client, want document) error {
+	attributes := child(want["attributes"]).without()
+	attributes[mark] = maker
+	whole := want.without(defaultScopes).over(document{"clientId": c.ID})
+	whole["attributes"] = attributes
+	if _, err := r.admin.create(ctx, r.path("/clients"), whole); err != nil {
+		return err
+	}
+	if scopes, _ := want[defaultScopes].(including); len(scopes) == 0 {
+		return nil
+	}
+	r.clients.Forget()
+	made, err := r.findClient(ctx, c.ID)
+	if err != nil || made == nil {
+		return err
+	}
+	return r.addScopes(ctx, made, want)
+}
+
+// updateClient sends the whole client as the console does: from 26 on, fields that are left out are made up anew, such as the
+// web origins from the redirect URIs. Mappers are never among them: Keycloak would replace those that are there.
+func (r *Realm) updateClient(ctx context.Context, seen, want document) error {
+	if err := r.addScopes(ctx, seen, want); err != nil {
+		return err
+	}
+	want = want.without(defaultScopes)
+	if len(want.differences("", seen)) == 0 {
+		return nil
+	}
+	return r.admin.put(ctx, r.clientPath(seen, ""), want.over(seen).without("protocolMappers", "access"))
+}
+
+func (r *Realm) addScopes(ctx context.Context, seen, want document) error {
+	wanted, _ := want[defaultScopes].(including)
+	there := stringList(seen[defaultScopes])
+	for _, name := range wanted {
+		if slices.Contains(there, name) {
+			continue
+		}
+		scope, err := r.findScope(ctx, name)
+		if err != nil {
+			return err
+		}
+		if scope == nil {
+			return &Error{Method: http.MethodPut, Path: r.clientPath(seen, "/default-client-scopes"), Status: http.StatusNotFound,
+				Message: "realm " + r.name + " has no client scope " + name}
+		}
+		if err := r.admin.put(ctx, r.clientPath(seen, "/default-client-scopes/"+scope.text("id")), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package keycloak
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+)
+
+// TestRealServers runs everything that is said about Keycloak against real servers of the versions in KEYCLOAK_VERSIONS.
+func TestRealServers(t *testing.T) {
+	for _, version := range keycloaktest.Versions(t) {
+		t.Run(version, func(t *testing.T) {
+			server := keycloaktest.Start(t, version)
+			for _, part := range []struct {
+				name string
+				test func(context.Context, *testing.T, *keycloaktest.Server)
+			}{
+				{"configure twice", configureTwice},
+				{"hand-made things stay", handMade},
+				{"killed half way", killedHalfWay},
+				{"faults", faults},
+				{"tokens", tokensOfUsers},
+				{"lifespans", lifespansInTokens},
+				{"registration", registration},
+				{"mail", mail},
+				{"users", users},
+				{"removal", removal},
+				{"service account", serviceAccount},
+				{"discovery", discovery},
+				{"stopped server", stoppedServer},
+			} {
+				if !t.Run(part.name, func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+					defer cancel()
+					part.test(ctx, t, server)
+				}) {
+					t.Logf("end of the server's log:\n%s", server.Log())
+				}
+			}
+		})
+	}
+}
+
+func configureTwice(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "twice")
+	_, first := l.plan(ctx, t)
+	for _, s := range first.Steps {
+		if s.Change.Action != engine.Create || s.Err != nil {
+			t.Errorf("first plan: %s %s %v", s.ID, s.Change.Action, s.Err)
+		}
+	}
+	if writes := l.watch.writes(); len(writes) > 0 {
+		t.Errorf("a plan wrote: %v", writes)
+	}
+	l.mustUp(ctx, t)
+	t.Logf("first configure: %d requests", len(l.watch.requests()))
+	l.keepEvents(ctx, t)
+
+	l.again()
+	began := time.Now()
+	run, second := l.plan(ctx, t)
+	if lines := differing(second); len(lines) > 0 {
+		t.Errorf("second plan:\n%s", strings.Join(lines, "\n"))
+	}
+	if err := run.Apply(ctx, second, engine.Options{Timeout: time.Minute}); err != nil {
+		t.Error(err)
+	}
+	t.Logf("configure with nothing to do: %d requests in %s: %s", len(l.watch.requests()), time.Since(began).Round(time.Millisecond), strings.Join(l.watch.requests(), ", "))
+	if writes := l.watch.writes(); len(writes) > 0 {
+		t.Errorf("second run sent %v", writes)
+	}
+	if n := len(l.watch.requests()); n > 10 {
+		t.Errorf("second run took %d requests: %v", n, l.watch.requests())
+	}
+	if events := l.adminEvents(ctx, t); len(events) > 0 {
+		t.Errorf("second run wrote: %v", events)
+	}
+}
+
+func handMade(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "hand")
+	l.mustUp(ctx, t)
+	l.byHand(ctx, t, http.MethodPost, "/clients", document{"clientId": "theirs", "redirectUris": []string{"https://theirs.example/*"}})
+	l.byHand(ctx, t, http.MethodPost, "/roles", document{"name": "their-role"})
+	l.byHand(ctx, t, http.MethodPut, "", document{"supportedLocales": []string{"en", "fr", "de"}, "accessTokenLifespan": 660})
+	l.byHand(ctx, t, http.MethodPost, "/identity-provider/instances", document{"alias": "github", "providerId": "github", "enabled": true,
+		"config": document{"clientId": "x", "clientSecret": "their-secret"}})
+	ours, err := l.theirs.Realm("hand").findClient(ctx, "onyxia")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.byHand(ctx, t, http.MethodPost, "/clients/"+ours.text("id")+"/protocol-mappers/models",
+		document{"name": "their-mapper", "protocol": "openid-connect", "protocolMapper": "oidc-hardcoded-claim-mapper", "config": document{"claim.name": "theirs", "claim.value": "x", "jsonType.label": "String"}})
+	l.clientByHand(ctx, t, "onyxia", document{"description": "their words", "attributes": document{"their.attribute": "x"}})
+	l.keepEvents(ctx, t)
+	before := l.state(ctx, t)
+
+	l.again()
+	run, plan := l.plan(ctx, t)
+	want := []string{"realm.keycloak/hand configure [realm.accessTokenLifespan 660 -> 300]"}
+	if diff := cmp.Diff(want, differing(plan)); diff != "" {
+		t.Fatalf("plan after changes by hand (-want +got):\n%s", diff)
+	}
+	if err := run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if events := l.adminEvents(ctx, t); len(events) != 1 {
+		t.Errorf("mending one field wrote %v", events)
+	}
+	after := l.state(ctx, t)
+	child(before["self"])["accessTokenLifespan"] = json.Number("300")
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("mending changed something else (-before +after):\n%s", diff)
+	}
+	driftOfEveryKind(ctx, t, l)
+}
+
+// driftOfEveryKind changes one thing of ours in each kind of step and looks at plan and repair.
+func driftOfEveryKind(ctx context.Context, t *testing.T, l *lab) {
+	theirs := l.theirs.Realm("hand")
+	onyxia, err := theirs.findClient(ctx, "onyxia-minio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := l.state(ctx, t)
+	l.clientByHand(ctx, t, "onyxia-minio", document{"redirectUris": []string{"*"}, "attributes": document{"access.token.lifespan": "60"}})
+	l.clientByHand(ctx, t, "minio", document{"secret": "somebody-elses"})
+	for _, m := range onyxia.list("protocolMappers") {
+		switch m.text("name") {
+		case "audience":
+			m["config"] = document{"included.client.audience": "account", "access.token.claim": "true", "id.token.claim": "false"}
+			l.byHand(ctx, t, http.MethodPut, "/clients/"+onyxia.text("id")+"/protocol-mappers/models/"+m.text("id"), m)
+		case "policy":
+			l.byHand(ctx, t, http.MethodDelete, "/clients/"+onyxia.text("id")+"/protocol-mappers/models/"+m.text("id"), nil)
+			l.byHand(ctx, t, http.MethodPost, "/clients/"+onyxia.text("id")+"/protocol-mappers/models", document{"name": "policy",
+				"protocol": "openid-connect", "protocolMapper": "oidc-full-name-mapper", "config": document{"access.token.claim": "true"}})
+		}
+	}
+	l.byHand(ctx, t, http.MethodPut, "/roles/onyxia-admin", document{"name": "onyxia-admin", "description": "Other words"})
+	var profile document
+	l.look(ctx, t, "/users/profile", &profile)
+	for _, a := range profile.list("attributes") {
+		if a.text("name") == "username" {
+			child(child(a["validations"])["length"])["max"] = 255
+			child(a["validations"])["length"] = document{"min": 3, "max": 255}
+		}
+	}
+	l.byHand(ctx, t, http.MethodPut, "/users/profile", profile)
+	l.again()
+	run, plan := l.plan(ctx, t)
+	want := []string{
+		"client.keycloak/minio configure [client.secret  -> ]",
+		"client.keycloak/onyxia-minio configure [client.attributes.access.token.lifespan 60 -> 604800] [client.redirectUris * -> https://onyxia.demo.test/*]",
+		"mapper.keycloak/onyxia-minio.audience configure [mapper audience: config.included.client.audience account -> minio]",
+		"mapper.keycloak/onyxia-minio.policy replace",
+		"role.keycloak/onyxia-admin configure [role onyxia-admin: description Other words -> May do more]",
+		"userprofile.keycloak/hand configure [profile.attributes.username.validations.length.max 255 -> 58]",
+	}
+	got := differing(plan)
+	slices.Sort(got)
+	for i := range got {
+		if strings.Contains(got[i], " replace ") {
+			got[i] = got[i][:strings.Index(got[i], " replace ")+8]
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	encoded, err := json.Marshal(plan)
+	if err != nil || strings.Contains(string(encoded), minioSecret) || strings.Contains(string(encoded), "somebody-elses") {
+		t.Errorf("the plan shows a secret (%v): %s", err, encoded)
+	}
+	if err := run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, l.state(ctx, t)); diff != "" {
+		t.Errorf("after the repair (-before +after):\n%s", diff)
+	}
+	if secret, err := l.realm.ClientSecret(ctx, "minio"); err != nil || secret != minioSecret {
+		t.Errorf("secret of minio after the repair: right %t, %v", secret == minioSecret, err)
+	}
+}
+
+func killedHalfWay(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	whole := newLab(server, "whole")
+	whole.mustUp(ctx, t)
+	total := len(whole.watch.requests())
+	want := whole.state(ctx, t)
+	for _, share := range []int{5, 20, 35, 50, 65, 80, 95} {
+		l := newLab(server, "killed"+string(rune('a'+share/10)))
+		k := max(2, total*share/100)
+		killed, cancel := context.WithCancel(ctx)
+		l.watch.at = func(n int, _ *http.Request) (*http.Response, error) {
+			if n >= k {
+				cancel()
+				return nil, context.Canceled
+			}
+			return nil, nil
+		}
+		if err := l.up(killed); err == nil {
+			t.Errorf("killed at request %d of %d: no error", k, total)
+		}
+		cancel()
+		l.watch.at = nil
+		if err := l.up(ctx); err != nil {
+			t.Errorf("killed at request %d of %d, then run again: %v", k, total, err)
+			continue
+		}
+		if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
+			t.Errorf("killed at request %d of %d, then run again (-whole +killed):\n%s", k, total, diff)
+		}
+	}
+}
+
+// faults are answers that a server in trouble gives, at every eighth request of a first configure.
+func faults(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	whole := newLab(server, "faultless")
+	whole.mustUp(ctx, t)
+	want := whole.state(ctx, t)
+	for name, at := range map[string]func(int, *http.Request) (*http.Response, error){
+		"500": func(n int, r *http.Request) (*http.Response, error) {
+			if n%8 == 3 {
+				return answering(r, 500, `{"error":"unknown_error"}`), nil
+			}
+			return nil, nil
+		},
+		"no answer": func(n int, _ *http.Request) (*http.Response, error) {
+			if n%8 == 3 {
+				return nil, errors.New("connection reset by peer")
+			}
+			return nil, nil
+		},
+		"answer lost": func(n int, r *http.Request) (*http.Response, error) {
+			if n%8 != 3 {
+				return nil, nil
+			}
+			response, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			response.Body.Close()
+			return nil, errors.New("connection reset by peer")
+		},
+		"token expired": func(n int, r *http.Request) (*http.Response, error) {
+			if n%8 == 3 && r.Header.Get("Authorization") != "" {
+				r.Header.Set("Authorization", "Bearer x.y.z")
+			}
+			return nil, nil
+		},
+	} {
+		l := newLab(server, "faults"+strings.ReplaceAll(name, " ", ""))
+		l.watch.at = at
+		if err := l.up(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		l.watch.at = nil
+		if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
+			t.Errorf("%s (-faultless +faults):\n%s", name, diff)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+// Package keycloaktest starts real Keycloak servers as plain processes, for tests.
+//
+// The versions to test on stand in the environment variable KEYCLOAK_VERSIONS ("20.0.5 21.1.2 24.0.5 26.5.6"); without it such
+// tests are skipped, because they need Java, 600 MB of memory and half a minute for each version.
+package keycloaktest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The administrator that every server starts with, in realm master.
+const (
+	AdminName     = "admin"
+	AdminPassword = "bootstrap-password-of-tests"
+)
+
+// Versions gives the versions to test on, or skips the test and says so.
+func Versions(t testing.TB) []string {
+	t.Helper()
+	versions := strings.Fields(os.Getenv("KEYCLOAK_VERSIONS"))
+	if len(versions) == 0 {
+		t.Skip(`NOT RUN: this test needs real Keycloak servers; set KEYCLOAK_VERSIONS="20.0.5 21.1.2 24.0.5 26.5.6" (Java 17, Maven and unzip needed)`)
+	}
+	return versions
+}
+
+// Server is a running Keycloak.
+type Server struct {
+	// URL with the relative path, without a slash at the end.
+	URL     string
+	Version string
+
+	home, dir string
+	port      int
+	args      []string
+	process   *exec.Cmd
+	exited    chan error
+}
+
+// Start runs a server on loopback with an empty database, and stops it when the test ends. Only one server runs at a time on a
+// machine: others wait. Arguments are added to those of `kc.sh start-dev`.
+func Start(t testing.TB, version string, args ...string) *Server {
+	t.Helper()
+	s := &Server{Version: version, home: distribution(t, version), dir: t.TempDir(), port: freePort(t), args: args}
+	s.URL = fmt.Sprintf("http://127.0.0.1:%d/auth", s.port)
+	unlock := lock(t, filepath.Dir(s.home))
+	t.Cleanup(unlock)
+	t.Cleanup(s.Stop)
+	s.Run(t)
+	return s
+}
+
+// Run starts the server's process, again after Stop, on the same database, and waits until it answers.
+func (s *Server) Run(t testing.TB) {
+	t.Helper()
+	args := append([]string{"start-dev", "--http-relative-path=/auth", "--cache=local", "--http-host=127.0.0.1", "--http-port=" + strconv.Itoa(s.port)}, s.args...)
+	if major, _, _ := strings.Cut(s.Version, "."); major < "24" {
+		args = append(args, "--features=declarative-user-profile")
+	}
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	s.process = exec.Command(filepath.Join(s.home, "bin", "kc.sh"), args...)
+	s.process.Stdout, s.process.Stderr = log, log
+	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	s.process.Env = append(os.Environ(),
+		"KC_DB_URL=jdbc:h2:file:"+filepath.Join(s.dir, "h2")+";NON_KEYWORDS=VALUE",
+		"JAVA_OPTS=-Xms64m -Xmx512m -XX:MaxMetaspaceSize=320m -Djava.net.preferIPv4Stack=true",
+		"KEYCLOAK_ADMIN="+AdminName, "KEYCLOAK_ADMIN_PASSWORD="+AdminPassword,
+		"KC_BOOTSTRAP_ADMIN_USERNAME="+AdminName, "KC_BOOTSTRAP_ADMIN_PASSWORD="+AdminPassword)
+	began := time.Now()
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.exited = make(chan error, 1)
+	go func() { s.exited <- s.process.Wait() }()
+	s.await(t)
+	t.Logf("Keycloak %s answers after %s", s.Version, time.Since(began).Round(time.Second))
+}
+
+func (s *Server) await(t testing.TB) {
+	t.Helper()
+	client := &http.Client{Timeout: 2 * time.Second}
+	for deadline := time.Now().Add(6 * time.Minute); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+		select {
+		case err := <-s.exited:
+			s.process = nil
+			t.Fatalf("Keycloak %s ended: %v\n%s", s.Version, err, s.Log())
+		default:
+		}
+		response, err := client.Get(s.URL + "/realms/master")
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	t.Fatalf("Keycloak %s does not answer\n%s", s.Version, s.Log())
+}
+
+// Stop ends the process and what it started; the database stays.
+func (s *Server) Stop() {
+	if s.process == nil {
+		return
+	}
+	group := -s.process.Process.Pid
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := syscall.Kill(group, signal); err != nil {
+			break
+		}
+		select {
+		case <-s.exited:
+			s.process = nil
+			return
+		case <-time.After(15 * time.Second):
+		}
+	}
+	s.process = nil
+}
+
+// Log is the end of what the server wrote.
+func (s *Server) Log() string {
+	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(log[max(0, len(log)-4000):])
+}
+
+// distribution fetches a version if it is not there, by the script testbed/keycloak, and gives its folder.
+func distribution(t testing.TB, version string) string {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; here != "/"; here = filepath.Dir(here) {
+		script := filepath.Join(here, "testbed", "keycloak")
+		if _, err := os.Stat(script); err != nil {
+			continue
+		}
+		fetch := exec.CommandContext(context.Background(), script, version)
+		fetch.Stderr = os.Stderr
+		folder, err := fetch.Output()
+		if err != nil {
+			t.Fatalf("%s %s: %v", script, version, err)
+		}
+		return strings.TrimSpace(string(folder))
+	}
+	t.Fatal("testbed/keycloak is in no folder above this test")
+	return ""
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// lock keeps other test processes of this machine from starting a server at the same time.
+func lock(t testing.TB, folder string) (unlock func()) {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(folder, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return func() { file.Close() }
+}

@@ -1,0 +1,260 @@
+package keycloak
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+)
+
+// proofToken logs a user in through a client that is made for it, and gives the claims of the access token.
+func (l *lab) proofToken(ctx context.Context, t *testing.T, user, password string, c Client, mappers ...Mapper) Claims {
+	t.Helper()
+	c.DirectGrants = true
+	if err := l.realm.AddProofClient(ctx, c, mappers...); err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.realm.UserTokens(ctx, Credentials{ClientID: c.ID, Username: user, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := ParseClaims(got.Access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.realm.DeleteProofClient(ctx, c.ID); err != nil {
+		t.Error(err)
+	}
+	return claims
+}
+
+func tokensOfUsers(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "tokens")
+	l.mustUp(ctx, t)
+	password, err := l.realm.AddProofUser(ctx, NewUser{Name: "alice", Email: "alice@example.org", FirstName: "Alice", LastName: "A", Groups: []string{"group1", "parent/child"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := l.proofToken(ctx, t, "alice", password, Client{ID: "proof"}, AudienceMapper("audience", "minio"), HardcodedClaim("policy", "policy", "stsonly"), GroupsMapper("groups"))
+	wanted := ClaimsWanted{Issuer: server.URL + "/realms/tokens", Audience: "minio", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 58}
+	if wrong := CheckClaims(claims, wanted); len(wrong) > 0 {
+		t.Errorf("claims %v: %v", claims, wrong)
+	}
+	groups := claims.List("groups")
+	slices.Sort(groups)
+	if !slices.Equal(groups, []string{"child", "group1"}) || claims.Text("preferred_username") != "alice" || claims.Text("policy") != "stsonly" || claims.Text("sub") == "" {
+		t.Errorf("claims: %v", claims)
+	}
+	if wrong := CheckClaims(claims, ClaimsWanted{Issuer: "https://other", Audience: "vault", UsernameClaim: "upn"}); len(wrong) != 3 {
+		t.Errorf("wrong claims found: %v", wrong)
+	}
+	if _, err := l.realm.UserTokens(ctx, Credentials{ClientID: "onyxia", Username: "alice", Password: password}); err == nil || strings.Contains(err.Error(), password) {
+		t.Errorf("login by password at client onyxia: %v", err)
+	}
+}
+
+func lifespansInTokens(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "spans")
+	l.mustUp(ctx, t)
+	password, err := l.realm.AddProofUser(ctx, NewUser{Name: "alice", Email: "alice@example.org", FirstName: "A", LastName: "A"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		realm  Lifespans
+		client ClientLifespans
+	}{
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}, ClientLifespans{}},
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}, ClientLifespans{AccessToken: week}},
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}, ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}},
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week}, ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}},
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week}, ClientLifespans{AccessToken: week, SessionMax: time.Hour}},
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week, ClientMax: 2 * time.Hour}, ClientLifespans{AccessToken: week}},
+		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week, ClientMax: 2 * time.Hour}, ClientLifespans{AccessToken: week, SessionMax: week}},
+	} {
+		l.byHand(ctx, t, http.MethodPut, "", c.realm.document())
+		if c.realm.ClientMax == 0 {
+			l.byHand(ctx, t, http.MethodPut, "", document{"clientSessionMaxLifespan": 0})
+		}
+		l.realm.self.Forget()
+		read, err := l.realm.Lifespans(ctx)
+		if err != nil || read.SSOMax != c.realm.SSOMax || read.ClientMax != c.realm.ClientMax {
+			t.Errorf("lifespans read: %+v, %v", read, err)
+		}
+		want, caps := read.EffectiveAccessToken(c.client)
+		got := l.proofToken(ctx, t, "alice", password, Client{ID: "spans", Lifespans: c.client}).Lifetime()
+		if got < want-2*time.Second || got > want {
+			t.Errorf("realm %+v client %+v: token lives %s, said %s (%v)", c.realm, c.client, got, want, caps)
+		}
+	}
+}
+
+// browser is an HTTP client with cookies that are also kept when they are "secure": browsers do so on loopback.
+type browser struct {
+	cookies map[string]string
+	client  *http.Client
+}
+
+func newBrowser() *browser {
+	stop := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &browser{cookies: map[string]string{}, client: &http.Client{CheckRedirect: stop}}
+}
+
+// open goes to an address, follows redirects on the server, and gives the page and where it ended.
+func (b *browser) open(ctx context.Context, server, address string, form url.Values) (page, at string, err error) {
+	method := http.MethodGet
+	if form != nil {
+		method = http.MethodPost
+	}
+	for range 10 {
+		request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+		if err != nil {
+			return "", "", err
+		}
+		if form != nil {
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		for name, value := range b.cookies {
+			request.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		response, err := b.client.Do(request)
+		if err != nil {
+			return "", "", err
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			return "", "", err
+		}
+		for _, cookie := range response.Cookies() {
+			b.cookies[cookie.Name] = cookie.Value
+		}
+		where, err := response.Location()
+		if err != nil {
+			return string(body), address, nil
+		}
+		if address = where.String(); !strings.HasPrefix(address, server) {
+			return "", address, nil
+		}
+		method, form = http.MethodGet, nil
+	}
+	return "", address, fmt.Errorf("too many redirects")
+}
+
+func action(t *testing.T, page string) string {
+	t.Helper()
+	found := regexp.MustCompile(`<form[^>]* action="([^"]*)"`).FindStringSubmatch(page)
+	if found == nil {
+		t.Fatalf("no form on the page:\n%s", page)
+	}
+	return html.UnescapeString(found[1])
+}
+
+// registration drives the pages of the realm the way a new user does, without a browser's own checks.
+func registration(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "register")
+	l.mustUp(ctx, t)
+	info, err := l.own.ServerInfo(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser()
+	verifier := rand.Text()
+	challenge := sha256.Sum256([]byte(verifier))
+	query := url.Values{"client_id": {"onyxia"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {"https://onyxia.demo.test/"},
+		"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}}
+	page, _, err := b.open(ctx, server.URL, server.URL+"/realms/register/protocol/openid-connect/registrations?"+query.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Features.FoldsUsernames && !strings.Contains(html.UnescapeString(page), `pattern="`+usernameInput+`"`) {
+		t.Error("the form has no pattern by which a browser refuses capitals")
+	}
+	fill := func(name, address string) url.Values {
+		return url.Values{"username": {name}, "email": {address}, "firstName": {"New"}, "lastName": {"User"}, "password": {"Pass-word-12345"}, "password-confirm": {"Pass-word-12345"}}
+	}
+	for _, refused := range []struct{ name, address, words string }{
+		{"Robert", "robert@example.org", usernameMessage},
+		{"bob.smith", "bob@example.org", usernameMessage},
+		{"-bob", "bob@example.org", usernameMessage},
+		{strings.Repeat("b", 59), "bob@example.org", ""},
+		{"bob", "bob@evil.org", ""},
+		{"bob", "bob@notexample.org", ""},
+	} {
+		if refused.name == "Robert" && info.Features.FoldsUsernames {
+			continue // the server makes it "robert"; the browser refuses it by the pattern above
+		}
+		var at string
+		if page, at, err = b.open(ctx, server.URL, action(t, page), fill(refused.name, refused.address)); err != nil || page == "" {
+			t.Fatalf("%s with %s was not refused: at %s, %v", refused.name, refused.address, at, err)
+		}
+		if !strings.Contains(page, refused.words) {
+			t.Errorf("%s refused, but not in our words", refused.name)
+		}
+	}
+	page, at, err := b.open(ctx, server.URL, action(t, page), fill("bob", "bob@mail.example.org"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if strings.HasPrefix(at, "https://onyxia.demo.test/") {
+			break
+		}
+		if !strings.Contains(strings.ToLower(page), "terms") {
+			t.Fatalf("not the terms page: %s", page)
+		}
+		if page, at, err = b.open(ctx, server.URL, action(t, page), url.Values{"accept": {"Accept"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back, err := url.Parse(at)
+	if err != nil || back.Query().Get("code") == "" {
+		t.Fatalf("no code at the end: %s %v", at, err)
+	}
+	claims := exchange(ctx, t, server, url.Values{"grant_type": {"authorization_code"}, "client_id": {"onyxia"}, "code": {back.Query().Get("code")},
+		"redirect_uri": {"https://onyxia.demo.test/"}, "code_verifier": {verifier}})
+	wrong := CheckClaims(claims, ClaimsWanted{Issuer: server.URL + "/realms/register", Audience: "account", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 58})
+	if len(wrong) > 0 || claims.Text("preferred_username") != "bob" || claims.Text("azp") != "onyxia" || claims.Text("site") != "demo" {
+		t.Errorf("claims %v: %v", claims, wrong)
+	}
+	u, err := l.realm.FindUser(ctx, "bob")
+	if err != nil || u.Email != "bob@mail.example.org" {
+		t.Errorf("user: %+v %v", u, err)
+	}
+}
+
+func exchange(ctx context.Context, t *testing.T, server *keycloaktest.Server, form url.Values) Claims {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/realms/register/protocol/openid-connect/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var got tokens
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("code exchange: %s %v", response.Status, err)
+	}
+	claims, err := ParseClaims(got.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}

@@ -1,0 +1,106 @@
+package keycloak
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// Mapper puts something into the tokens of a client. Make one with the constructors in mappers.go.
+type Mapper struct {
+	// Name is unique within its client or client scope.
+	Name string
+	// Type is Keycloak's id of the mapper's provider.
+	Type string
+	// Config of ours; other keys are left alone.
+	Config map[string]string
+}
+
+func (m Mapper) document() document {
+	config := document{}
+	for key, value := range m.Config {
+		config[key] = value
+	}
+	return document{"protocol": "openid-connect", "protocolMapper": m.Type, "config": config}
+}
+
+// owner is what a mapper belongs to: a client or a client scope.
+type owner struct {
+	step   engine.ID
+	find   func(context.Context) (document, error)
+	path   string
+	forget func()
+}
+
+// MapperStep gives the step of a mapper of a client. It needs the client's step. Removing it deletes the mapper if it is still
+// as we want it.
+func (r *Realm) MapperStep(clientID string, m Mapper, needs ...engine.ID) engine.Step {
+	return r.mapperStep(m, clientID, owner{
+		step:   ClientStepID(clientID),
+		find:   func(ctx context.Context) (document, error) { return r.findClient(ctx, clientID) },
+		path:   "/clients/",
+		forget: r.clients.Forget,
+	}, needs)
+}
+
+// ScopeMapperStep gives the step of a mapper of a client scope. It needs the scope's step.
+func (r *Realm) ScopeMapperStep(scope string, m Mapper, needs ...engine.ID) engine.Step {
+	return r.mapperStep(m, "scope."+scope, owner{
+		step:   ScopeStepID(scope),
+		find:   func(ctx context.Context) (document, error) { return r.findScope(ctx, scope) },
+		path:   "/client-scopes/",
+		forget: r.scopes.Forget,
+	}, needs)
+}
+
+func (r *Realm) mapperStep(m Mapper, place string, o owner, needs []engine.ID) engine.Step {
+	models := func(ctx context.Context) (string, document, error) {
+		holder, err := o.find(ctx)
+		if err == nil && holder == nil {
+			err = &engine.NotYetError{After: o.step}
+		}
+		return r.path(o.path + url.PathEscape(holder.text("id")) + "/protocol-mappers/models"), holder, err
+	}
+	one := func(ctx context.Context, seen document) (string, error) {
+		path, _, err := models(ctx)
+		return path + "/" + url.PathEscape(seen.text("id")), err
+	}
+	mapper := &removable{
+		object: object{
+			prefix: "mapper " + m.Name + ": ",
+			fixed:  "protocolMapper",
+			read: func(ctx context.Context) (document, error) {
+				_, holder, err := models(ctx)
+				return find(holder.list("protocolMappers"), "name", m.Name), err
+			},
+			want: always(m.document()),
+			create: func(ctx context.Context, want document) error {
+				path, _, err := models(ctx)
+				if err != nil {
+					return err
+				}
+				_, err = r.admin.create(ctx, path, want.over(document{"name": m.Name}))
+				return err
+			},
+			update: func(ctx context.Context, seen, want document) error {
+				path, err := one(ctx, seen)
+				if err != nil {
+					return err
+				}
+				return r.admin.put(ctx, path, want.over(seen))
+			},
+			forget: o.forget,
+			drop: func(ctx context.Context, seen document) error {
+				path, err := one(ctx, seen)
+				if err != nil {
+					return err
+				}
+				return r.admin.remove(ctx, path)
+			},
+		},
+		ours: func(s sight) bool { return len(s.want.differences("", s.seen)) == 0 },
+		why:  "mapper " + m.Name + " was changed by somebody else",
+	}
+	return engine.New(engine.ID("mapper.keycloak/"+place+"."+m.Name), mapper, append(needs, o.step)...)
+}

@@ -1,0 +1,138 @@
+package keycloak
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// object is the resource behind most steps: one document that is read, compared with the wanted one, and merged.
+type object struct {
+	// prefix begins the path of each field: "realm.", "mapper audience: ".
+	prefix string
+	// read gives the document, nil when it is not there.
+	read func(context.Context) (document, error)
+	// want gives the wanted document; it may depend on what was seen.
+	want func(ctx context.Context, seen document) (document, error)
+	// remark is told along with the plan, in one line; nil for none.
+	remark func(context.Context) (string, error)
+	// create makes it, update merges into what was seen. Both are handed the wanted document with its leaves.
+	create func(ctx context.Context, want document) error
+	update func(ctx context.Context, seen, want document) error
+	// forget drops the shared reads that a write makes stale.
+	forget func()
+	// fixed is a field that cannot be changed by an update; when it differs the thing is deleted and made anew.
+	fixed string
+	// drop deletes it; needed where fixed is set.
+	drop func(ctx context.Context, seen document) error
+}
+
+// sight is an observation of an object: what is there, what is wanted of it, and what to say about it.
+type sight struct {
+	seen, want document
+	remark     string
+}
+
+func (o *object) Observe(ctx context.Context) (sight, error) {
+	seen, err := o.read(ctx)
+	if err != nil {
+		return sight{}, err
+	}
+	s := sight{seen: seen}
+	if s.want, err = o.want(ctx, seen); err != nil {
+		return sight{}, err
+	}
+	if o.remark != nil {
+		s.remark, err = o.remark(ctx)
+	}
+	return s, err
+}
+
+func (o *object) Plan(s sight) engine.Change {
+	if s.seen == nil {
+		return engine.Change{Action: engine.Create, Why: s.remark}
+	}
+	fields := s.want.differences(o.prefix, s.seen)
+	switch {
+	case len(fields) == 0:
+		return engine.Change{Action: engine.Unchanged, Why: s.remark}
+	case o.replaces(s):
+		return engine.Change{Action: engine.Replace, Why: "Keycloak cannot change " + o.fixed, Fields: fields}
+	}
+	return engine.Change{Action: engine.Configure, Why: s.remark, Fields: fields}
+}
+
+func (o *object) replaces(s sight) bool {
+	return o.fixed != "" && s.want.text(o.fixed) != s.seen.text(o.fixed)
+}
+
+// Apply creates or merges. A name that somebody took since the observation is read again and merged into.
+func (o *object) Apply(ctx context.Context, s sight) error {
+	defer o.forget()
+	if s.seen != nil && o.replaces(s) {
+		if err := o.drop(ctx, s.seen); err != nil {
+			return err
+		}
+		s.seen = nil
+	}
+	if s.seen != nil {
+		return o.update(ctx, s.seen, s.want)
+	}
+	err := o.create(ctx, s.want)
+	if !IsStatus(err, http.StatusConflict) {
+		return err
+	}
+	return o.adopt(ctx, err)
+}
+
+// adopt merges into a thing that turned out to be there already.
+func (o *object) adopt(ctx context.Context, conflict error) error {
+	o.forget()
+	now, err := o.Observe(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; and then: %w", conflict, err)
+	case now.seen == nil:
+		return fmt.Errorf("%w, but it is not among what the account that we log in with may see", conflict)
+	case len(now.want.differences("", now.seen)) == 0:
+		return nil
+	}
+	return o.update(ctx, now.seen, now.want)
+}
+
+// always makes a want function of a document that depends on nothing.
+func always(d document) func(context.Context, document) (document, error) {
+	return func(context.Context, document) (document, error) { return d, nil }
+}
+
+// removable is an object that is taken away again on uninstall if it is ours.
+type removable struct {
+	object
+	// ours tells whether what is there was made by us; why says what to tell if not.
+	ours func(sight) bool
+	why  string
+}
+
+// RefuseRemoval keeps what somebody else made under the same name.
+func (r *removable) RefuseRemoval(ctx context.Context) string {
+	s, err := r.Observe(ctx)
+	if err != nil || s.seen == nil || r.ours(s) {
+		return ""
+	}
+	return r.why
+}
+
+// Remove deletes what is ours. A realm or client that is gone took its own with it.
+func (r *removable) Remove(ctx context.Context) error {
+	defer r.forget()
+	seen, err := r.read(ctx)
+	if gone(err) || err == nil && seen == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.drop(ctx, seen)
+}

@@ -1,0 +1,244 @@
+package keycloak
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrNoUser is matched by errors about a user who is not there.
+var ErrNoUser = errors.New("no such user")
+
+// User is a person of the realm.
+type User struct {
+	ID            string `json:"id"`
+	Username      string `json:"username"`
+	Email         string `json:"email,omitempty"`
+	Enabled       bool   `json:"enabled"`
+	EmailVerified bool   `json:"emailVerified"`
+}
+
+// NewUser is a person to add.
+type NewUser struct {
+	// Name has to fit UsernamePattern; older servers would take others from an administrator.
+	Name, Email string
+	// FirstName and LastName; the user is asked for empty ones at the first login.
+	FirstName, LastName string
+	// Groups by path; they have to be there.
+	Groups []string
+	// EmailVerified says that nobody needs to click in a mail.
+	EmailVerified bool
+}
+
+// AddUser adds a person with a temporary password, which is given back once and has to be changed at the first login.
+func (r *Realm) AddUser(ctx context.Context, u NewUser) (password string, err error) {
+	password, err = newPassword()
+	if err != nil {
+		return "", err
+	}
+	return password, r.addUser(ctx, u, document{"type": "password", "value": password, "temporary": true})
+}
+
+// addUser adds a person with a password of one kind or the other.
+func (r *Realm) addUser(ctx context.Context, u NewUser, credential document) error {
+	if !validUsername(u.Name) {
+		return fmt.Errorf("username %q: %s", u.Name, strings.ToLower(usernameMessage[:1])+usernameMessage[1:])
+	}
+	groups, err := r.groupIDs(ctx, u.Groups)
+	if err != nil {
+		return err
+	}
+	id, err := r.admin.create(ctx, r.path("/users"), document{
+		"username": u.Name, "email": u.Email, "firstName": u.FirstName, "lastName": u.LastName,
+		"enabled": true, "emailVerified": u.EmailVerified, "credentials": []document{credential},
+	})
+	if err != nil {
+		return fmt.Errorf("user %s: %w", u.Name, err)
+	}
+	for _, group := range groups {
+		if err := r.admin.put(ctx, r.path("/users/"+id+"/groups/"+group), nil); err != nil {
+			return fmt.Errorf("user %s is there, but not yet in all groups: %w", u.Name, err)
+		}
+	}
+	return nil
+}
+
+// newPassword is 26 letters and digits, 130 bits, and three signs for realms whose policy asks for other kinds.
+func newPassword() (string, error) {
+	random := rand.Text()
+	if len(random) < 26 {
+		return "", errors.New("no random numbers")
+	}
+	return strings.ToLower(random[:13]) + "-" + random[13:] + "-7a", nil
+}
+
+// FindUser gives the user of exactly that name; the error matches ErrNoUser if there is none.
+func (r *Realm) FindUser(ctx context.Context, name string) (User, error) {
+	var found []User
+	query := url.Values{"username": {name}, "exact": {"true"}}
+	if err := r.admin.get(ctx, r.path("/users?"+query.Encode()), &found); err != nil {
+		return User{}, r.missing(err)
+	}
+	for _, u := range found {
+		if strings.EqualFold(u.Username, name) {
+			return u, nil
+		}
+	}
+	return User{}, fmt.Errorf("user %s of realm %s: %w", name, r.name, ErrNoUser)
+}
+
+// Users lists people whose name, address or names contain a text; empty for everybody. It asks a hundred at a time.
+func (r *Realm) Users(ctx context.Context, containing string) ([]User, error) {
+	const page = 100
+	var users []User
+	for {
+		query := url.Values{"first": {strconv.Itoa(len(users))}, "max": {strconv.Itoa(page)}, "briefRepresentation": {"true"}}
+		if containing != "" {
+			query.Set("search", containing)
+		}
+		var some []User
+		if err := r.admin.get(ctx, r.path("/users?"+query.Encode()), &some); err != nil {
+			return nil, r.missing(err)
+		}
+		users = append(users, some...)
+		if len(some) < page {
+			return users, nil
+		}
+	}
+}
+
+// DeleteUser deletes a user. One who is not there is no error.
+func (r *Realm) DeleteUser(ctx context.Context, name string) error {
+	u, err := r.FindUser(ctx, name)
+	if errors.Is(err, ErrNoUser) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.admin.remove(ctx, r.path("/users/"+u.ID))
+}
+
+// UserGroups gives the paths of a user's groups, sorted, without the slash in front.
+func (r *Realm) UserGroups(ctx context.Context, name string) ([]string, error) {
+	_, groups, err := r.memberships(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, 0, len(groups))
+	for path := range groups {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// SetGroups puts a user into exactly these groups, by path. It writes only what differs.
+func (r *Realm) SetGroups(ctx context.Context, name string, paths []string) error {
+	u, now, err := r.memberships(ctx, name)
+	if err != nil {
+		return err
+	}
+	wanted, err := r.groupIDs(ctx, paths)
+	if err != nil {
+		return err
+	}
+	for path, id := range wanted {
+		if _, in := now[path]; in {
+			continue
+		}
+		if err := r.admin.put(ctx, r.path("/users/"+u.ID+"/groups/"+id), nil); err != nil {
+			return fmt.Errorf("user %s into group %s: %w", name, path, err)
+		}
+	}
+	for path, id := range now {
+		if _, stays := wanted[path]; stays {
+			continue
+		}
+		if err := r.admin.remove(ctx, r.path("/users/"+u.ID+"/groups/"+id)); err != nil {
+			return fmt.Errorf("user %s out of group %s: %w", name, path, err)
+		}
+	}
+	return nil
+}
+
+// memberships gives a user and the ids of the user's groups by path.
+func (r *Realm) memberships(ctx context.Context, name string) (User, map[string]string, error) {
+	u, err := r.FindUser(ctx, name)
+	if err != nil {
+		return User{}, nil, err
+	}
+	var groups []document
+	if err := r.admin.get(ctx, r.path("/users/"+u.ID+"/groups?max="+strconv.Itoa(all)), &groups); err != nil {
+		return User{}, nil, err
+	}
+	ids := map[string]string{}
+	for _, group := range groups {
+		ids[strings.Trim(group.text("path"), "/")] = group.text("id")
+	}
+	return u, ids, nil
+}
+
+// groupIDs gives the ids of groups by path. It reads the groups anew.
+func (r *Realm) groupIDs(ctx context.Context, paths []string) (map[string]string, error) {
+	ids := map[string]string{}
+	if len(paths) == 0 {
+		return ids, nil
+	}
+	r.forgetGroups()
+	for _, path := range paths {
+		path = strings.Trim(path, "/")
+		group, _, err := r.findGroup(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if group == nil {
+			return nil, &Error{Method: http.MethodGet, Path: r.path("/groups"), Status: http.StatusNotFound,
+				Message: fmt.Sprintf("realm %s has no group %s", r.name, path)}
+		}
+		ids[path] = group.text("id")
+	}
+	return ids, nil
+}
+
+// Groups lists the paths of all groups, sorted, without the slash in front.
+func (r *Realm) Groups(ctx context.Context) ([]string, error) {
+	r.forgetGroups()
+	level, err := r.groups.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for len(level) > 0 {
+		var below []document
+		for _, group := range level {
+			paths = append(paths, strings.Trim(group.text("path"), "/"))
+			children, err := r.subgroups(ctx, group)
+			if err != nil {
+				return nil, err
+			}
+			below = append(below, children...)
+		}
+		level = below
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// AddGroup makes a group by its path, and those above it. One that is there is no error.
+func (r *Realm) AddGroup(ctx context.Context, path string) error {
+	r.forgetGroups()
+	defer r.forgetGroups()
+	path = strings.Trim(path, "/")
+	found, _, err := r.findGroup(ctx, path)
+	if err != nil || found != nil {
+		return err
+	}
+	return r.makeGroup(ctx, path)
+}

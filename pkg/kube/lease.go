@@ -1,0 +1,150 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+)
+
+// lease is one Lease object and who we are to it.
+type lease struct {
+	api       coordination.LeaseInterface
+	namespace string
+	name      string
+	self      process
+	timing    LockTiming
+}
+
+// fill puts our name and the times into a Lease.
+func (l *lease) fill(o *coordinationv1.Lease, acquired time.Time) {
+	holder, seconds := l.self.String(), int32(math.Ceil(l.timing.Duration.Seconds()))
+	since, now := metav1.NewMicroTime(acquired), metav1.NowMicro()
+	o.Spec.HolderIdentity, o.Spec.LeaseDurationSeconds = &holder, &seconds
+	o.Spec.AcquireTime, o.Spec.RenewTime = &since, &now
+	if o.Labels == nil {
+		o.Labels = map[string]string{}
+	}
+	if o.Annotations == nil {
+		o.Annotations = map[string]string{}
+	}
+	o.Labels[ManagedByLabel] = FieldManager
+	o.Annotations[processAnnotation] = l.self.mark()
+}
+
+// write takes or renews the Lease, unless somebody else wrote it since it was read (its resourceVersion says so).
+func (l *lease) write(ctx context.Context, live *coordinationv1.Lease, acquired time.Time) (*coordinationv1.Lease, error) {
+	next := live.DeepCopy()
+	l.fill(next, acquired)
+	written, err := l.api.Update(ctx, next, metav1.UpdateOptions{FieldManager: FieldManager})
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil, errTaken
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write lock %s/%s: %w", l.namespace, l.name, err)
+	}
+	return written, nil
+}
+
+// Held is a lock that this process holds. Only this process writes its Lease, so any other writer means that it is lost.
+type Held struct {
+	lease *lease
+	lost  chan struct{}
+	stop  chan struct{}
+	done  chan struct{}
+	once  sync.Once
+	// live belongs to the renewing goroutine until done is closed.
+	live *coordinationv1.Lease
+}
+
+// hold renews the Lease until Unlock. It goes on after the context has ended: what is cleaned up then needs the lock.
+func hold(ctx context.Context, l *lease, live *coordinationv1.Lease) *Held {
+	h := &Held{lease: l, live: live, lost: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(h.done)
+		defer cancel()
+		h.renew(ctx)
+	}()
+	go func() {
+		// A request under way must not keep Unlock waiting.
+		select {
+		case <-h.stop:
+			cancel()
+		case <-h.done:
+		}
+	}()
+	return h
+}
+
+func (h *Held) renew(ctx context.Context) {
+	acquired := h.live.Spec.AcquireTime.Time
+	deadline := time.Now().Add(h.lease.timing.Duration)
+	wait := h.lease.timing.Renewal
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-time.After(wait):
+		}
+		began := time.Now()
+		attempt, cancel := context.WithDeadline(ctx, deadline)
+		live, err := h.lease.write(attempt, h.live, acquired)
+		cancel()
+		switch {
+		case err == nil:
+			h.live, deadline, wait = live, began.Add(h.lease.timing.Duration), h.lease.timing.Renewal
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errTaken) || !time.Now().Before(deadline):
+			close(h.lost)
+			return
+		default:
+			wait = h.lease.timing.Renewal / 5
+		}
+	}
+}
+
+// Lost is closed when the lock could not be renewed in time or was taken by somebody else.
+func (h *Held) Lost() <-chan struct{} { return h.lost }
+
+// Unlock gives the lock back by deleting the Lease. That it is gone or no longer ours is no error.
+func (h *Held) Unlock(ctx context.Context) error {
+	h.once.Do(func() { close(h.stop) })
+	<-h.done
+	err := h.remove(ctx, h.live.ResourceVersion)
+	if !apierrors.IsConflict(err) {
+		return err
+	}
+	// A renewal that was cut off may still have been written.
+	live, err := h.lease.api.Get(ctx, h.lease.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("give back lock %s/%s: %w", h.lease.namespace, h.lease.name, err)
+	}
+	if live.UID != h.live.UID || live.Annotations[processAnnotation] != h.lease.self.mark() {
+		return nil
+	}
+	if err := h.remove(ctx, live.ResourceVersion); !apierrors.IsConflict(err) {
+		return err
+	}
+	return nil
+}
+
+func (h *Held) remove(ctx context.Context, version string) error {
+	precondition := metav1.Preconditions{UID: &h.live.UID, ResourceVersion: &version}
+	err := h.lease.api.Delete(ctx, h.lease.name, metav1.DeleteOptions{Preconditions: &precondition})
+	if err == nil || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("give back lock %s/%s: %w", h.lease.namespace, h.lease.name, err)
+}

@@ -1,0 +1,169 @@
+package kube_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+)
+
+const enforce = "pod-security.kubernetes.io/enforce"
+
+func labelsOf(t *testing.T, c *kube.Client, name string) map[string]string {
+	t.Helper()
+	n, err := c.Clientset.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Labels
+}
+
+func TestNamespaceIsMadeOnceWithItsLabels(t *testing.T) {
+	cluster, c, ns := connect(t)
+	name := ns + "-made"
+	n := kube.NewNamespace(c, name, kube.Baseline, kube.Restricted)
+	wantAction(t, plan(t, n), engine.Create)
+	mustApply(t, n)
+	mark := cluster.Mark(t)
+	wantAction(t, plan(t, n), engine.Unchanged)
+	if got := mark.Writes(t); len(got) != 0 {
+		t.Errorf("wrote %v", got)
+	}
+	l := labelsOf(t, c, name)
+	if l[enforce] != "baseline" || l["pod-security.kubernetes.io/warn"] != "restricted" || l[kube.ManagedByLabel] != kube.FieldManager {
+		t.Errorf("labels %v", l)
+	}
+	stricter := kube.NewNamespace(c, name, kube.Restricted, kube.Restricted)
+	change := plan(t, stricter)
+	wantAction(t, change, engine.Configure)
+	if len(change.Fields) != 1 || change.Fields[0] != (engine.Field{Path: "metadata.labels[" + enforce + "]", From: "baseline", To: "restricted"}) {
+		t.Errorf("%+v", change.Fields)
+	}
+	mustApply(t, stricter)
+	wantAction(t, plan(t, stricter), engine.Unchanged)
+}
+
+func TestForeignNamespaceIsUsedAsItIs(t *testing.T) {
+	tests := map[string]struct {
+		labels map[string]string
+		action engine.Action
+	}{
+		"without labels":           {nil, engine.Unchanged},
+		"enforcing the same":       {map[string]string{enforce: "baseline"}, engine.Unchanged},
+		"enforcing less":           {map[string]string{enforce: "privileged"}, engine.Unchanged},
+		"refusing what goes there": {map[string]string{enforce: "restricted"}, engine.Blocked},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			cluster, c, ns := connect(t)
+			api := cluster.Clientset().CoreV1().Namespaces()
+			foreign := ns + "-foreign"
+			if _, err := api.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: foreign, Labels: tt.labels}}, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			n := kube.NewNamespace(c, foreign, kube.Baseline, kube.Restricted)
+			change := plan(t, n)
+			wantAction(t, change, tt.action)
+			if tt.action == engine.Blocked && (!strings.Contains(change.Why, `"restricted"`) || !strings.Contains(change.Fix, "kubectl label namespace")) {
+				t.Errorf("%+v", change)
+			}
+			if why := n.RefuseRemoval(t.Context()); !strings.Contains(why, "not made by") {
+				t.Errorf("would be removed: %q", why)
+			}
+			var kept *kube.KeptError
+			if err := n.Remove(t.Context()); !errors.As(err, &kept) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestNamespaceThatIsBeingDeletedIsBlocked(t *testing.T) {
+	cluster, c, ns := connect(t)
+	api := cluster.Clientset().CoreV1().Namespaces()
+	if err := api.Delete(t.Context(), ns, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	live, err := api.Get(t.Context(), ns, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live.Status.Conditions = []corev1.NamespaceCondition{{Type: corev1.NamespaceContentRemaining, Status: corev1.ConditionTrue, Reason: "SomeResourcesRemain",
+		Message: "Some resources are remaining: persistentvolumeclaims. has 1 resource instances", LastTransitionTime: metav1.Now()}}
+	if _, err := api.UpdateStatus(t.Context(), live, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	n := kube.NewNamespace(c, ns, kube.Baseline, kube.Restricted)
+	change := plan(t, n)
+	wantAction(t, change, engine.Blocked)
+	for _, part := range []string{"namespace " + ns + " is being deleted since 20", "persistentvolumeclaims. has 1 resource instances"} {
+		if !strings.Contains(change.Why, part) {
+			t.Errorf("lacks %q: %+v", part, change)
+		}
+	}
+	if err := n.Remove(t.Context()); err != nil {
+		t.Errorf("going is as good as gone: %v", err)
+	}
+}
+
+func TestNamespaceStaysAsLongAsItHoldsSomething(t *testing.T) {
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-db-0"}, Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+		Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: mustQuantity("1Gi")}}}}
+	release := func(name string) *corev1.Secret {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "sh.helm.release.v1." + name + ".v1", Labels: map[string]string{"owner": "helm", "name": name}}}
+	}
+	tests := map[string]struct {
+		claim           *corev1.PersistentVolumeClaim
+		secret          *corev1.Secret
+		planned, atOnce string
+	}{
+		"empty":             {},
+		"a volume":          {claim: claim, planned: "persistentvolumeclaim/data-db-0", atOnce: "persistentvolumeclaim/data-db-0"},
+		"our own release":   {secret: release("ours"), atOnce: "Helm release ours"},
+		"another's release": {secret: release("theirs"), planned: "Helm release theirs", atOnce: "Helm release theirs"},
+		"a certificate":     {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "onyxia-tls"}}, planned: "secret/onyxia-tls", atOnce: "secret/onyxia-tls"},
+		"some other secret": {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			cluster, c, ns := connect(t)
+			made := ns + "-made"
+			n := kube.NewNamespace(c, made, kube.Baseline, kube.Restricted, kube.Releases("ours"), kube.Holding("onyxia-tls"))
+			if err := n.Remove(t.Context()); err != nil {
+				t.Fatalf("not there is no error: %v", err)
+			}
+			mustApply(t, n)
+			core := cluster.Clientset().CoreV1()
+			if tt.claim != nil {
+				if _, err := core.PersistentVolumeClaims(made).Create(t.Context(), tt.claim, metav1.CreateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.secret != nil {
+				if _, err := core.Secrets(made).Create(t.Context(), tt.secret, metav1.CreateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if why := n.RefuseRemoval(t.Context()); (why == "") != (tt.planned == "") || !strings.Contains(why, tt.planned) {
+				t.Errorf("refusal %q, want %q", why, tt.planned)
+			}
+			err := n.Remove(t.Context())
+			live, getErr := core.Namespaces().Get(t.Context(), made, metav1.GetOptions{})
+			if getErr != nil {
+				t.Fatal(getErr)
+			}
+			var kept *kube.KeptError
+			switch {
+			case tt.atOnce == "" && (err != nil || live.DeletionTimestamp == nil):
+				t.Errorf("not removed: %v", err)
+			case tt.atOnce != "" && (!errors.As(err, &kept) || !strings.Contains(err.Error(), tt.atOnce) || live.DeletionTimestamp != nil):
+				t.Errorf("removed, or not told why it was kept: %v", err)
+			}
+		})
+	}
+}

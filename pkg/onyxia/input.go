@@ -1,0 +1,109 @@
+package onyxia
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// Input is all that the values follow from.
+type Input struct {
+	Platform     platform.Platform
+	ChartVersion string
+	// Auth, S3 and Vault tell which parts stand and work. A block of a part that is not ready is left out: a Vault or S3
+	// block that is there and does not work leaves every user with a blank page.
+	Auth, S3, Vault bool
+	// Images override the chart's by role: "web", "api".
+	Images map[string]string
+	// CAConfigMap names the ConfigMap with the private authorities, in Onyxia's namespace, one certificate to a key (see
+	// CAFiles); empty for none.
+	CAConfigMap string
+	// Region and Values are put on top of the platform's app.region and app.values.
+	Region, Values map[string]any
+}
+
+// shortestSession is the least that STS servers grant (AWS Security Token Service, AssumeRoleWithWebIdentity; MinIO the same).
+const shortestSession = 15 * time.Minute
+
+// check says what cannot be rendered, before any of it is.
+func (in Input) check(schema Schema) error {
+	p := in.Platform
+	if (in.S3 || in.Vault) && !in.Auth {
+		return errors.New("S3 and Vault are reached with a user's token: they need the auth stage")
+	}
+	if in.Auth && !p.HasAuth() || in.S3 && !p.HasS3() || in.Vault && !p.HasVault() {
+		return fmt.Errorf("a part is to be used that the configuration has not: auth.mode is %s, s3.mode %s, vault.mode %s", p.Auth.Mode, p.S3.Mode, p.Vault.Mode)
+	}
+	var errs []error
+	if in.Auth {
+		errs = append(errs, in.checkAuth(schema), in.checkTerms(schema))
+	}
+	if in.S3 {
+		_, err := in.sessionSeconds()
+		errs = append(errs, err, in.checkS3(schema))
+	}
+	return errors.Join(errs...)
+}
+
+// checkAuth: API v0.30 speaks to Keycloak by its adapter, and reads the claim "groups" by that name.
+func (in Input) checkAuth(schema Schema) error {
+	auth := in.Platform.Auth
+	switch {
+	case schema == Schema4 && auth.Mode == "oidc":
+		return fmt.Errorf("onyxia chart %s logs in at Keycloak only, and auth.mode is oidc: take profile current", in.ChartVersion)
+	case schema == Schema4 && auth.GroupsClaim != "groups":
+		return fmt.Errorf("onyxia chart %s reads groups from the claim \"groups\" only, and auth.groupsClaim is %q: take profile current", in.ChartVersion, auth.GroupsClaim)
+	}
+	return nil
+}
+
+// checkTerms: the web application of chart 11 throws at start on terms that come from another host (web 5.5.1,
+// ensureUrlIsSafe), and hands only those below custom-resources to the login page.
+func (in Input) checkTerms(schema Schema) error {
+	if schema == Schema4 {
+		return nil
+	}
+	for _, url := range in.Platform.Auth.Terms {
+		if !servedByWeb(url) {
+			return fmt.Errorf("auth.terms: %s: the web application of chart %s shows files of its own only, and no page at all otherwise: put the text in a zip, name that by app.values.web.env.CUSTOM_RESOURCES, and write %%PUBLIC_URL%%/custom-resources/FILE here", url, in.ChartVersion)
+		}
+	}
+	return nil
+}
+
+func servedByWeb(url string) bool {
+	return strings.HasPrefix(url, "/") || strings.HasPrefix(url, "%PUBLIC_URL%/")
+}
+
+func (in Input) checkS3(schema Schema) error {
+	s3 := in.Platform.S3
+	switch external := s3.Mode == "external"; {
+	case external && s3.Kind == "ceph" && schema == Schema4:
+		return fmt.Errorf("onyxia chart %s knows MinIO and Amazon, and s3.kind is ceph, whose STS asks for a role: take profile current", in.ChartVersion)
+	case external && s3.Kind != "minio" && s3.RoleARN == "":
+		return fmt.Errorf("s3.roleARN: an S3 server of kind %s gives credentials for a role only: name it", s3.Kind)
+	}
+	return nil
+}
+
+// sessionSeconds is how long S3 credentials live. The web would ask for seven days.
+func (in Input) sessionSeconds() (int64, error) {
+	s3, err := time.ParseDuration(in.Platform.S3.SessionDuration)
+	if err != nil {
+		return 0, fmt.Errorf("s3.sessionDuration: %w", err)
+	}
+	login, err := time.ParseDuration(in.Platform.Auth.Session)
+	if err != nil {
+		return 0, fmt.Errorf("auth.session: %w", err)
+	}
+	switch {
+	case s3 < shortestSession:
+		return 0, fmt.Errorf("s3.sessionDuration: %s is shorter than the %s that STS servers grant at least", s3, shortestSession)
+	case s3 > login:
+		return 0, fmt.Errorf("s3.sessionDuration: %s is longer than auth.session, %s, which no token outlives", s3, login)
+	}
+	return int64(s3 / time.Second), nil
+}

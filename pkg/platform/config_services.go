@@ -1,0 +1,155 @@
+package platform
+
+// Auth is the auth stage.
+type Auth struct {
+	// Mode is "install" for Keycloak by its chart, "keycloak" for one that is there, "oidc" for another issuer, "none" for no login.
+	Mode string `json:"mode,omitempty" enum:"install,keycloak,oidc,none"`
+	// Namespace of Keycloak. Default "keycloak".
+	Namespace string `json:"namespace,omitempty"`
+	// Realm name. Default "datalab".
+	Realm string `json:"realm,omitempty"`
+	// URL of an existing Keycloak with its relative path ("https://sso.example.org/auth"), or the issuer of another provider.
+	URL string `json:"url,omitempty"`
+	// CredentialsSecret is namespace/name of a Secret with username and password, or clientId and clientSecret, of an existing Keycloak's administrator.
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
+	// ClientID of Onyxia at the issuer. Default "onyxia".
+	ClientID string `json:"clientID,omitempty"`
+	// UsernameClaim in the token. Default "preferred_username".
+	UsernameClaim string `json:"usernameClaim,omitempty"`
+	// GroupsClaim in the token. Default "groups".
+	GroupsClaim string `json:"groupsClaim,omitempty"`
+	// Registration lets people sign up by themselves. Default true, as the guide has it.
+	Registration *bool `json:"registration,omitempty"`
+	// EmailDomains that may sign up; empty for all.
+	EmailDomains []string `json:"emailDomains,omitempty"`
+	// Locales of the login pages. Default en, fr.
+	Locales []string `json:"locales,omitempty"`
+	// Session is how long a login lasts (Go duration). Default 336h, 14 days.
+	Session string `json:"session,omitempty"`
+	// Terms is a URL, or one per locale, of the terms and conditions. Empty: no terms.
+	Terms map[string]string `json:"terms,omitempty"`
+	// Theme is the login theme's jar.
+	Theme Theme `json:"theme,omitzero"`
+	// SMTP is the mail server; without it no address is verified.
+	SMTP SMTP `json:"smtp,omitzero"`
+	// Groups that exist from the start.
+	Groups []string `json:"groups,omitempty"`
+	// Roles that exist from the start.
+	Roles []string `json:"roles,omitempty"`
+	// Database of Keycloak.
+	Database Database `json:"database,omitzero"`
+	// Values are Helm values put on top of ours.
+	Values map[string]any `json:"values,omitempty"`
+}
+
+// Theme is the Onyxia login theme.
+type Theme struct {
+	// URL of the jar; default: the release of the Onyxia chart. "none" for Keycloak's own theme.
+	URL string `json:"url,omitempty"`
+	// SHA256 of the jar, in hex.
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// SMTP is a mail server. Its password stands in a Secret.
+type SMTP struct {
+	// Host of the mail server. Empty: no mail is sent.
+	Host string `json:"host,omitempty"`
+	// Port, default 587.
+	Port int `json:"port,omitempty"`
+	// From is the sender's address.
+	From string `json:"from,omitempty"`
+	// FromName is the sender's name as people see it.
+	FromName string `json:"fromName,omitempty"`
+	// ReplyTo is where answers go.
+	ReplyTo string `json:"replyTo,omitempty"`
+	// Encryption is "starttls" (default), "tls" or "none".
+	Encryption string `json:"encryption,omitempty" enum:"starttls,tls,none"`
+	// Username at the mail server; empty for none.
+	Username string `json:"username,omitempty"`
+	// PasswordSecret is namespace/name of a Secret with a key "password".
+	PasswordSecret string `json:"passwordSecret,omitempty"`
+}
+
+// Database is Keycloak's PostgreSQL.
+type Database struct {
+	// Mode is "install" for a StatefulSet of ours, "external" for a server of yours.
+	Mode string `json:"mode,omitempty" enum:"install,external"`
+	// Host of an external server.
+	Host string `json:"host,omitempty"`
+	// Port, default 5432.
+	Port int `json:"port,omitempty"`
+	// Name of the database. Default "keycloak".
+	Name string `json:"name,omitempty"`
+	// CredentialsSecret in Keycloak's namespace, with username and password.
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
+	// Size of the volume. Default 8Gi.
+	Size string `json:"size,omitempty"`
+	// StorageClass of the volume; empty for the cluster's default.
+	StorageClass string `json:"storageClass,omitempty"`
+}
+
+// S3 is the s3 stage.
+type S3 struct {
+	// Mode is "install" for MinIO by its chart, "external" for a server of yours, "none".
+	Mode string `json:"mode,omitempty" enum:"install,external,none"`
+	// Kind of an external server.
+	Kind string `json:"kind,omitempty" enum:"minio,aws,ceph"`
+	// Namespace of MinIO. Default "minio".
+	Namespace string `json:"namespace,omitempty"`
+	// URL of an external server.
+	URL string `json:"url,omitempty"`
+	// Region name. Default "us-east-1".
+	Region string `json:"region,omitempty"`
+	// RoleARN for servers that ask for one.
+	RoleARN string `json:"roleARN,omitempty"`
+	// CredentialsSecret is namespace/name of a Secret with rootUser and rootPassword of an existing MinIO.
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
+	// Distributed runs four MinIO servers instead of one.
+	Distributed bool `json:"distributed,omitempty"`
+	// Size of the volume (of each volume when distributed). Default 100Gi.
+	Size string `json:"size,omitempty"`
+	// StorageClass of the volumes; empty for the cluster's default.
+	StorageClass string `json:"storageClass,omitempty"`
+	// SessionDuration of the credentials (Go duration). Default 24h.
+	SessionDuration string `json:"sessionDuration,omitempty"`
+	// Quota of each bucket, for servers that have them ("50Gi"); empty for none.
+	Quota string `json:"quota,omitempty"`
+	// Versioning of the buckets.
+	Versioning bool `json:"versioning,omitempty"`
+	// Values are Helm values put on top of ours.
+	Values map[string]any `json:"values,omitempty"`
+}
+
+// Vault is the vault stage.
+type Vault struct {
+	// Mode is "install", "external" for a server of yours, "dev" for one that forgets everything, "none".
+	Mode string `json:"mode,omitempty" enum:"install,external,dev,none"`
+	// Flavor is "vault" or "openbao".
+	Flavor string `json:"flavor,omitempty" enum:"vault,openbao"`
+	// Namespace of Vault. Default "vault".
+	Namespace string `json:"namespace,omitempty"`
+	// URL of an external server.
+	URL string `json:"url,omitempty"`
+	// CredentialsSecret is namespace/name of a Secret with a key "token" for an external server.
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
+	// Replicas of raft, 1 or 3. Default 1.
+	Replicas int `json:"replicas,omitempty"`
+	// Size of the volume. Default 10Gi.
+	Size string `json:"size,omitempty"`
+	// StorageClass of the volume; empty for the cluster's default.
+	StorageClass string `json:"storageClass,omitempty"`
+	// Values are Helm values put on top of ours.
+	Values map[string]any `json:"values,omitempty"`
+}
+
+// Chart overrides where a component's chart comes from.
+type Chart struct {
+	// Repository is an https:// or oci:// address.
+	Repository string `json:"repository,omitempty"`
+	// Name of the chart in the repository.
+	Name string `json:"name,omitempty"`
+	// Version of the chart.
+	Version string `json:"version,omitempty"`
+	// SHA256 of the .tgz in hex; must be given with another version.
+	SHA256 string `json:"sha256,omitempty"`
+}

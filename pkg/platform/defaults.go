@@ -1,0 +1,63 @@
+package platform
+
+// withDefaults fills in every key that has a default and was left out.
+func withDefaults(c Config) Config {
+	set(&c.Profile, "current")
+	set(&c.Hosts.Onyxia, "onyxia")
+	set(&c.Hosts.Lab, "lab")
+	set(&c.Prefixes.User, "user-")
+	set(&c.Prefixes.Group, "projet-")
+	set(&c.Ingress.Mode, "install")
+	set(&c.Ingress.Class, "nginx")
+	set(&c.TLS.Mode, "acme")
+	set(&c.TLS.SecretName, "onyxia-tls")
+	set(&c.TLS.ACME.Server, "letsencrypt")
+	set(&c.App.Namespace, "onyxia")
+	authDefaults(&c.Auth)
+	s3Defaults(&c.S3)
+	set(&c.Vault.Mode, "install")
+	set(&c.Vault.Flavor, "vault")
+	set(&c.Vault.Namespace, "vault")
+	set(&c.Vault.Replicas, 1)
+	set(&c.Vault.Size, "10Gi")
+	return c
+}
+
+func authDefaults(a *Auth) {
+	set(&a.Mode, "install")
+	set(&a.Namespace, "keycloak")
+	set(&a.Realm, "datalab")
+	set(&a.ClientID, "onyxia")
+	set(&a.UsernameClaim, "preferred_username")
+	set(&a.GroupsClaim, "groups")
+	set(&a.Session, "336h")
+	set(&a.SMTP.Port, 587)
+	set(&a.SMTP.Encryption, "starttls")
+	set(&a.Database.Mode, "install")
+	set(&a.Database.Port, 5432)
+	set(&a.Database.Name, "keycloak")
+	set(&a.Database.Size, "8Gi")
+	if a.Registration == nil {
+		yes := true
+		a.Registration = &yes
+	}
+	if len(a.Locales) == 0 {
+		a.Locales = []string{"en", "fr"}
+	}
+}
+
+func s3Defaults(s *S3) {
+	set(&s.Mode, "install")
+	set(&s.Kind, "minio")
+	set(&s.Namespace, "minio")
+	set(&s.Region, "us-east-1")
+	set(&s.Size, "100Gi")
+	set(&s.SessionDuration, "24h")
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,108 @@
+package platform
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// UnknownKeyError is a key in onyxia.yaml that means nothing, with the nearest one that does.
+type UnknownKeyError struct {
+	Path    string
+	Nearest string
+}
+
+func (e *UnknownKeyError) Error() string {
+	if e.Nearest == "" {
+		return fmt.Sprintf("unknown key %q", e.Path)
+	}
+	return fmt.Sprintf("unknown key %q: did you mean %q?", e.Path, e.Nearest)
+}
+
+// Parse reads an onyxia.yaml strictly: unknown keys, keys that stand twice and values of the wrong type are errors.
+func Parse(data []byte) (Config, error) {
+	var c Config
+	asJSON, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		return c, fmt.Errorf("not YAML: %w", err)
+	}
+	var tree any
+	if err := json.Unmarshal(asJSON, &tree); err != nil {
+		return c, fmt.Errorf("not YAML: %w", err)
+	}
+	if tree == nil {
+		return c, nil
+	}
+	root, ok := tree.(map[string]any)
+	if !ok {
+		return c, errors.New("not a configuration: a map of keys is expected")
+	}
+	if err := unknownKeys(root, reflect.TypeOf(c), ""); err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(asJSON, &c); err != nil {
+		return c, typeError(err)
+	}
+	return c, nil
+}
+
+// typeError rewords encoding/json's complaint in terms of the file.
+func typeError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("key %q: a %s stands where a %s is expected", wrong.Field, wrong.Value, wrong.Type)
+	}
+	return err
+}
+
+// unknownKeys compares a tree of keys with the fields of a type. All of them are reported at once.
+func unknownKeys(tree map[string]any, t reflect.Type, path string) error {
+	known := keys(t)
+	var errs []error
+	for _, key := range sortedKeys(tree) {
+		field, ok := known[key]
+		if !ok {
+			e := &UnknownKeyError{Path: path + key}
+			if near := nearest(key, sortedKeys(known)); near != "" {
+				e.Nearest = path + near
+			}
+			errs = append(errs, e)
+			continue
+		}
+		errs = append(errs, unknownBelow(tree[key], field.Type, path+key))
+	}
+	return errors.Join(errs...)
+}
+
+func unknownBelow(value any, t reflect.Type, path string) error {
+	below, ok := value.(map[string]any)
+	if !ok {
+		return nil
+	}
+	switch {
+	case t.Kind() == reflect.Struct:
+		return unknownKeys(below, t, path+".")
+	case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
+		var errs []error
+		for _, name := range sortedKeys(below) {
+			errs = append(errs, unknownBelow(below[name], t.Elem(), path+"."+name))
+		}
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// keys lists the fields of a configuration struct by their key.
+func keys(t reflect.Type) map[string]reflect.StructField {
+	out := map[string]reflect.StructField{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		out[name] = f
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+// Package platform is the configuration of a datalab and every name that follows from it: hosts, the issuer, claims,
+// prefixes. They must agree across five systems, so no other package spells one of them.
+package platform
+
+import "strings"
+
+// Platform is a complete configuration, defaults filled in, with the derived names as methods. Make one with Complete.
+type Platform struct {
+	Config
+	// CAPEM is the content of trust.caBundle; empty for the public authorities.
+	CAPEM []byte
+	// ACMECAPEM is the content of tls.acme.caBundle.
+	ACMECAPEM []byte
+}
+
+// OnyxiaHost is where users start: onyxia.DOMAIN.
+func (p Platform) OnyxiaHost() string { return p.Hosts.Onyxia + "." + p.Domain }
+
+// OnyxiaURL is the origin of the web application.
+func (p Platform) OnyxiaURL() string { return "https://" + p.OnyxiaHost() }
+
+// LabDomain is the parent of all services: lab.DOMAIN.
+func (p Platform) LabDomain() string { return p.Hosts.Lab + "." + p.Domain }
+
+// AuthHost is Keycloak's host when we install it.
+func (p Platform) AuthHost() string { return "auth." + p.LabDomain() }
+
+// MinIOHost is the S3 endpoint's host when we install MinIO.
+func (p Platform) MinIOHost() string { return "minio." + p.LabDomain() }
+
+// MinIOConsoleHost is the console's host when we install MinIO.
+func (p Platform) MinIOConsoleHost() string { return "minio-console." + p.LabDomain() }
+
+// VaultHost is Vault's host when we install it.
+func (p Platform) VaultHost() string { return "vault." + p.LabDomain() }
+
+// CertificateNames are the two names on the certificate. The wildcard does not cover the Onyxia host (guide defect D9).
+func (p Platform) CertificateNames() []string {
+	return []string{p.OnyxiaHost(), "*." + p.LabDomain()}
+}
+
+// KeycloakRelativePath is where we serve Keycloak; it is part of the issuer string.
+const KeycloakRelativePath = "/auth"
+
+// KeycloakURL is Keycloak's public address with its relative path, without a slash at the end.
+func (p Platform) KeycloakURL() string {
+	if p.Auth.Mode == "install" {
+		return "https://" + p.AuthHost() + KeycloakRelativePath
+	}
+	return strings.TrimRight(p.Auth.URL, "/")
+}
+
+// Issuer is the one string that browser, API, MinIO and Vault must all be told.
+func (p Platform) Issuer() string {
+	if p.Auth.Mode == "oidc" {
+		return p.Auth.URL
+	}
+	return p.KeycloakURL() + "/realms/" + p.Auth.Realm
+}
+
+// S3URL is the S3 endpoint as users and services see it.
+func (p Platform) S3URL() string {
+	if p.S3.Mode == "install" {
+		return "https://" + p.MinIOHost()
+	}
+	return strings.TrimRight(p.S3.URL, "/")
+}
+
+// VaultURL is Vault's address as the browser sees it.
+func (p Platform) VaultURL() string {
+	if p.Vault.Mode == "external" {
+		return strings.TrimRight(p.Vault.URL, "/")
+	}
+	return "https://" + p.VaultHost()
+}
+
+// The OpenID Connect clients that MinIO and Vault look for in a token's audience.
+const (
+	S3ClientID        = "onyxia-minio"
+	S3ConsoleClientID = "minio"
+	VaultClientID     = "vault"
+)
+
+// The names inside Vault; upstream's documentation uses the same.
+const (
+	VaultMount  = "onyxia-kv"
+	VaultRole   = "onyxia-user"
+	VaultPolicy = "onyxia"
+	VaultAuth   = "jwt"
+)
+
+// S3Policy is the policy that the claim "policy" of a token names.
+const S3Policy = "stsonly"
+
+// Namespace is where the record and the lock of the installation live: Onyxia's own.
+func (p Platform) Namespace() string { return p.App.Namespace }
+
+// HasAuth, HasS3 and HasVault tell which parts the configuration wants at all.
+func (p Platform) HasAuth() bool { return p.Auth.Mode != "none" }
+
+// HasS3 tells whether there is an S3 part; it needs tokens, so not without auth.
+func (p Platform) HasS3() bool { return p.S3.Mode != "none" && p.HasAuth() }
+
+// HasVault tells whether there is a Vault part; it needs tokens, so not without auth.
+func (p Platform) HasVault() bool { return p.Vault.Mode != "none" && p.HasAuth() }
+
+// MaxUsername is how long a username may be so that prefix and name fit a namespace (RFC 1123 label, 63 characters).
+func (p Platform) MaxUsername() int { return 63 - len(p.Prefixes.User) }
+
+// Serves tells whether a host is one of the datalab's own.
+func (p Platform) Serves(host string) bool {
+	return host == p.OnyxiaHost() || strings.HasSuffix(host, "."+p.LabDomain())
+}

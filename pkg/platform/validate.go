@@ -1,0 +1,137 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Validate checks a configuration whose defaults are filled in. All that is wrong is said at once.
+func Validate(c Config) error {
+	if c.Domain == "" {
+		return ErrNoDomain
+	}
+	return errors.Join(
+		checkDomain(c.Domain),
+		checkLabels(c),
+		checkPrefixes(c.Prefixes),
+		checkEnums(reflect.ValueOf(c), ""),
+		checkQuantities(c),
+		checkDurations(c),
+		checkExternal(c),
+	)
+}
+
+// checkDomain wants a DNS name of at least two labels (RFC 1123), short enough for the longest host below it.
+func checkDomain(domain string) error {
+	const longest = 253 - len("minio-console.lab.")
+	switch problems := validation.IsDNS1123Subdomain(domain); {
+	case strings.Contains(domain, "://"):
+		return fmt.Errorf("domain %q is an address: give the name alone, without %q", domain, "https://")
+	case strings.HasPrefix(domain, "*."):
+		return fmt.Errorf("domain %q: give the parent alone, without %q", domain, "*.")
+	case len(problems) > 0:
+		return fmt.Errorf("domain %q is not a DNS name: lower case letters, digits, dashes and dots", domain)
+	case !strings.Contains(domain, "."):
+		return fmt.Errorf("domain %q has one label: a name that you own is expected, such as example.org", domain)
+	case len(domain) > longest:
+		return fmt.Errorf("domain %q is longer than %d characters: the hosts below it would not fit", domain, longest)
+	}
+	return nil
+}
+
+func checkLabels(c Config) error {
+	var errs []error
+	for key, label := range map[string]string{
+		"hosts.onyxia": c.Hosts.Onyxia, "hosts.lab": c.Hosts.Lab, "app.namespace": c.App.Namespace,
+		"auth.namespace": c.Auth.Namespace, "s3.namespace": c.S3.Namespace, "vault.namespace": c.Vault.Namespace,
+	} {
+		if len(validation.IsDNS1123Label(label)) > 0 {
+			errs = append(errs, fmt.Errorf("%s: %q is not a DNS label: lower case letters, digits and dashes", key, label))
+		}
+	}
+	if c.Hosts.Onyxia == c.Hosts.Lab {
+		errs = append(errs, errors.New("hosts.onyxia and hosts.lab are the same"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkPrefixes: a prefix begins namespaces and buckets, so prefix and any name must make a label together.
+func checkPrefixes(p Prefixes) error {
+	var errs []error
+	for key, prefix := range map[string]string{"prefixes.user": p.User, "prefixes.group": p.Group} {
+		if len(validation.IsDNS1123Label(prefix+"a")) > 0 || len(prefix) > 30 {
+			errs = append(errs, fmt.Errorf("%s: %q cannot begin a namespace", key, prefix))
+		}
+	}
+	if strings.HasPrefix(p.User, p.Group) || strings.HasPrefix(p.Group, p.User) {
+		errs = append(errs, errors.New("prefixes.user and prefixes.group: one begins with the other, so a user could be named like a group"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkEnums holds every key with a list of values against it.
+func checkEnums(v reflect.Value, path string) error {
+	var errs []error
+	for key, field := range keys(v.Type()) {
+		value := v.FieldByIndex(field.Index)
+		allowed := strings.Split(field.Tag.Get("enum"), ",")
+		switch {
+		case value.Kind() == reflect.Struct:
+			errs = append(errs, checkEnums(value, path+key+"."))
+		case allowed[0] != "" && value.String() != "" && !slices.Contains(allowed, value.String()):
+			errs = append(errs, fmt.Errorf("%s: %q is not one of %s", path+key, value, strings.Join(allowed, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkQuantities(c Config) error {
+	var errs []error
+	for key, size := range map[string]string{"auth.database.size": c.Auth.Database.Size, "s3.size": c.S3.Size, "s3.quota": c.S3.Quota, "vault.size": c.Vault.Size} {
+		if _, err := resource.ParseQuantity(size); size != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s: %q is not a quantity such as 50Gi", key, size))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkDurations(c Config) error {
+	var errs []error
+	for key, d := range map[string]string{"auth.session": c.Auth.Session, "s3.sessionDuration": c.S3.SessionDuration} {
+		if parsed, err := time.ParseDuration(d); err != nil || parsed <= 0 {
+			errs = append(errs, fmt.Errorf("%s: %q is not a duration such as 24h", key, d))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkExternal: what is brought along needs an address.
+func checkExternal(c Config) error {
+	var errs []error
+	need := func(key, value, because string) {
+		if u, err := url.Parse(value); err != nil || u.Host == "" {
+			errs = append(errs, fmt.Errorf("%s: an https:// address is needed, because %s", key, because))
+		}
+	}
+	if c.Auth.Mode == "keycloak" || c.Auth.Mode == "oidc" {
+		need("auth.url", c.Auth.URL, "auth.mode is "+c.Auth.Mode)
+	}
+	if c.S3.Mode == "external" {
+		need("s3.url", c.S3.URL, "s3.mode is external")
+	}
+	if c.Vault.Mode == "external" {
+		need("vault.url", c.Vault.URL, "vault.mode is external")
+	}
+	if c.Vault.Replicas != 1 && c.Vault.Replicas != 3 {
+		errs = append(errs, fmt.Errorf("vault.replicas: %d: raft wants 1 or 3", c.Vault.Replicas))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,167 @@
+package profile
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func load(t *testing.T, name string) Profile {
+	t.Helper()
+	p, err := Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestNames(t *testing.T) {
+	names, err := Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"current", "guide-2023"}, names); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLoadUnknownNameSaysTheKnownOnes(t *testing.T) {
+	for _, name := range []string{"", "latest", "../profile", "current.yaml"} {
+		_, err := Load(name)
+		if err == nil || !strings.Contains(err.Error(), "there are current and guide-2023") {
+			t.Errorf("Load(%q): %v", name, err)
+		}
+	}
+}
+
+// Versions and digests as read from the publishers' indexes; a slip here would install something else.
+func TestCharts(t *testing.T) {
+	const none = ""
+	for name, c := range map[string]struct{ profile, component, version, sha256 string }{
+		"traefik":             {"current", "traefik", "39.0.0", none},
+		"ingress-nginx":       {"current", "ingress-nginx", "4.15.1", "3eff0bd18151d6e6b1c441463410571443dda1ac78292cb189346628de784f0c"},
+		"onyxia":              {"current", "onyxia", "11.5.1", "b897433bbb1b66148f18b40a1f2f56569e010bbf31181fe6d326fa1c9b5c2268"},
+		"keycloakx":           {"current", "keycloakx", "7.1.11", "beeb7ac7cee425ad438a6fbc6545b234a636b1c65f3fa7158aae443c076d7559"},
+		"postgres":            {"current", "postgres", "", none},
+		"minio":               {"current", "minio", "5.4.0", "25fa2740480d1ebc9e64340854a6c42d3a7bc39c2a77378da91b21f144faa9af"},
+		"vault":               {"current", "vault", "0.34.1", none},
+		"openbao":             {"current", "openbao", "0.29.2", "dc6c523aa895eb65b25aa31ad370d2facefb709d27d8020cec4177ac1524bea4"},
+		"guide ingress-nginx": {"guide-2023", "ingress-nginx", "4.15.1", "3eff0bd18151d6e6b1c441463410571443dda1ac78292cb189346628de784f0c"},
+		"guide onyxia":        {"guide-2023", "onyxia", "4.1.1", "442c28bbc28e8a536ba952eadf9709b6e7c5ab4005e65035c3d44a3df6bd7a1c"},
+		"guide keycloak":      {"guide-2023", "keycloak", "18.4.3", "f7a492b0ab6336566160f32b0efbc1ec033e40aeb2b871b055f3e2449e2949f8"},
+		"guide minio":         {"guide-2023", "minio", "5.0.13", "3c18f7381efe6d86497f952e6d5f59003ee5a009c54778ddea1ee8d3c7bed9c8"},
+		"guide vault":         {"guide-2023", "vault", "0.25.0", none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := load(t, c.profile).Component(c.component)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Chart.Version != c.version || got.Chart.SHA256 != c.sha256 {
+				t.Errorf("chart %+v, want version %q and sha256 %q", got.Chart, c.version, c.sha256)
+			}
+		})
+	}
+}
+
+func TestImages(t *testing.T) {
+	for image, c := range map[string]struct{ profile, component, role string }{
+		"docker.io/traefik:v3.6.7":                           {"current", "traefik", "server"},
+		"quay.io/keycloak/keycloak:26.5.6":                   {"current", "keycloakx", "server"},
+		"docker.io/curlimages/curl:8.10.1":                   {"current", "keycloakx", "init"},
+		"docker.io/library/postgres:17":                      {"current", "postgres", "server"},
+		"docker.io/pgsty/minio:RELEASE.2026-06-18T00-00-00Z": {"current", "minio", "server"},
+		"docker.io/hashicorp/vault:2.0.4":                    {"current", "vault", "server"},
+		"quay.io/openbao/openbao:2.6.2":                      {"current", "openbao", "server"},
+		"quay.io/keycloak/keycloak:19.0.3-legacy":            {"guide-2023", "keycloak", "server"},
+		"quay.io/minio/minio:RELEASE.2023-07-07T07-13-57Z":   {"guide-2023", "minio", "server"},
+		"docker.io/hashicorp/vault:1.14.1":                   {"guide-2023", "vault", "server"},
+	} {
+		got, err := load(t, c.profile).Component(c.component)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Images[c.role] != image {
+			t.Errorf("%s %s %s is %q, want %q", c.profile, c.component, c.role, got.Images[c.role], image)
+		}
+	}
+}
+
+// A chart pins its own web and API; an image kept here would stay behind when the chart's version is overridden.
+func TestOnyxiaLeavesItsImagesToTheChart(t *testing.T) {
+	for _, name := range []string{"current", "guide-2023"} {
+		c, err := load(t, name).Component("onyxia")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Images) != 0 {
+			t.Errorf("%s: %v", name, c.Images)
+		}
+	}
+}
+
+func TestModes(t *testing.T) {
+	for want, c := range map[string]struct{ profile, component string }{
+		"standalone": {"current", "minio"}, "raft": {"current", "vault"}, "distributed": {"guide-2023", "minio"}, "dev": {"guide-2023", "vault"},
+	} {
+		if got := load(t, c.profile).Components[c.component].Mode; got != want {
+			t.Errorf("%s %s: mode %q, want %q", c.profile, c.component, got, want)
+		}
+	}
+}
+
+func TestEndOfLife(t *testing.T) {
+	date := regexp.MustCompile(`20\d\d-\d\d-\d\d`)
+	for _, name := range []string{"current", "guide-2023"} {
+		for component, c := range load(t, name).Components {
+			if c.EndOfLife == "" {
+				continue
+			}
+			if !date.MatchString(c.EndOfLife) || !strings.HasSuffix(c.EndOfLife, ".") || strings.Contains(c.EndOfLife, "\n") {
+				t.Errorf("%s %s: not one dated sentence: %q", name, component, c.EndOfLife)
+			}
+		}
+	}
+	for component, c := range load(t, "guide-2023").Components {
+		if c.EndOfLife == "" {
+			t.Errorf("guide-2023 %s: says nothing of what is dead about it", component)
+		}
+	}
+	for _, component := range []string{"traefik", "onyxia", "keycloakx", "postgres", "vault", "openbao"} {
+		if got := load(t, "current").Components[component].EndOfLife; got != "" {
+			t.Errorf("current %s is maintained, but says %q", component, got)
+		}
+	}
+}
+
+func TestComponentUnknownListsTheKnown(t *testing.T) {
+	_, err := load(t, "guide-2023").Component("traefik")
+	if err == nil || !strings.Contains(err.Error(), "it has ingress-nginx, keycloak, minio, onyxia, postgres, vault") {
+		t.Error(err)
+	}
+}
+
+func TestParseIsStrict(t *testing.T) {
+	const good = "name: x\ningress: a\ncomponents: {a: {images: {server: 'a:1'}}}\n"
+	if _, err := parse([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ text, fail string }{
+		"unknown key":          {good + "charts: {}\n", `unknown field "charts"`},
+		"unknown key below":    {"name: x\ningress: a\ncomponents: {a: {image: {}}}\n", `unknown field "image"`},
+		"key twice":            {good + "name: y\n", "already set"},
+		"no such ingress":      {"name: x\ningress: b\ncomponents: {a: {images: {server: 'a:1'}}}\n", `no component "b"`},
+		"nothing in it":        {"name: x\ningress: a\ncomponents: {a: {}}\n", "neither chart nor image"},
+		"image without a tag":  {"name: x\ningress: a\ncomponents: {a: {images: {server: a}}}\n", "neither tag nor digest"},
+		"chart without name":   {"name: x\ningress: a\ncomponents: {a: {chart: {repository: 'https://r', version: '1'}}}\n", "needs a name and a version"},
+		"repository over http": {"name: x\ningress: a\ncomponents: {a: {chart: {repository: 'http://r', name: n, version: '1'}}}\n", "neither https:// nor oci://"},
+		"short digest":         {"name: x\ningress: a\ncomponents: {a: {chart: {repository: 'https://r', name: n, version: '1', sha256: abc}}}\n", "64 hexadecimal digits"},
+		"image name of nobody": {good + "imageNames: {b: c/server}\n", "no component and role"},
+	} {
+		if _, err := parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.fail) {
+			t.Errorf("%s: %v, want %q", name, err, c.fail)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package s3
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Document is something to be done elsewhere by a person: a file, the command that uses it, and what to know about it.
+type Document struct {
+	// Name of the file: "trust.json"; empty when there is only something to say.
+	Name string
+	// Content of the file.
+	Content string
+	// Command that uses the file, for a shell.
+	Command string
+	// Note is for reading.
+	Note string
+}
+
+// Federation is the trust that an S3 server with roles (AWS, Ceph) has to have in the issuer.
+type Federation struct {
+	Tenancy Tenancy
+	// Issuer is the issuer's URL, as tokens have it in "iss".
+	Issuer string
+	// ClientID that tokens are for: platform.S3ClientID.
+	ClientID string
+	// RoleARN is the role that users take: "arn:aws:iam::123456789012:role/onyxia".
+	RoleARN string
+	// Duration of the credentials.
+	Duration time.Duration
+}
+
+// tagsClaim is where AWS STS looks for session tags in a token (IAM user guide, "Passing session tags using
+// AssumeRoleWithWebIdentity"); Ceph does too.
+const tagsClaim = "https://aws.amazon.com/tags"
+
+// The limits of AWS for the duration of a role's session.
+const (
+	minRoleDuration = time.Hour
+	maxRoleDuration = 12 * time.Hour
+)
+
+// roleARN is an IAM role's name taken apart.
+type roleARN struct{ partition, account, name string }
+
+func parseRole(text string) (roleARN, error) {
+	parts := strings.SplitN(text, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || !strings.HasPrefix(parts[5], "role/") {
+		return roleARN{}, fmt.Errorf("s3.roleARN %q is no role; it looks like arn:aws:iam::123456789012:role/onyxia", text)
+	}
+	name := parts[5][strings.LastIndex(parts[5], "/")+1:]
+	if name == "" {
+		return roleARN{}, fmt.Errorf("s3.roleARN %q names no role", text)
+	}
+	return roleARN{partition: parts[1], account: parts[4], name: name}, nil
+}
+
+// provider is the issuer's URL as IAM names it: without the scheme.
+func (f Federation) provider() (string, error) {
+	u, err := url.Parse(f.Issuer)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return "", fmt.Errorf("issuer %q: AWS takes https:// issuers only, reachable from the internet", f.Issuer)
+	}
+	return u.Host + strings.TrimRight(u.Path, "/"), nil
+}
+
+// AWS is what has to be done in an AWS account so that a token buys credentials for the user's own bucket.
+func (f Federation) AWS() ([]Document, error) {
+	role, err := parseRole(f.RoleARN)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := f.provider()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrefixes(f.Tenancy.UserPrefix, f.Tenancy.GroupPrefix); err != nil {
+		return nil, err
+	}
+	return []Document{
+		f.awsProvider(),
+		{Note: fmt.Sprintf("AWS reads the user's name from session tags in the token. Add a mapper to client %s that puts this into the access token: %s",
+			f.ClientID, f.sampleTags())},
+		f.awsTrust(role, provider),
+		f.awsPolicy(role),
+		{Note: "Group buckets: AWS takes one value for each session tag, so a token cannot say several groups. Give each group a role of its own, or keep groups on MinIO or Ceph."},
+	}, nil
+}
+
+func (f Federation) awsProvider() Document {
+	return Document{
+		Name:    "oidc-provider.json",
+		Content: pretty(map[string]any{"Url": strings.TrimRight(f.Issuer, "/"), "ClientIDList": []string{f.ClientID}}),
+		Command: "aws iam create-open-id-connect-provider --cli-input-json file://oidc-provider.json",
+		Note:    "No thumbprint is needed where the issuer's certificate comes from a public authority: AWS checks it against its own list and uses a thumbprint only for others.",
+	}
+}
+
+// sampleTags is the claim for an invented user.
+func (f Federation) sampleTags() string {
+	return string(compact(map[string]any{tagsClaim: map[string]any{"principal_tags": map[string]any{f.Tenancy.UsernameClaim: []string{"alice"}}}}))
+}
+
+func (f Federation) awsTrust(role roleARN, provider string) Document {
+	trust := Policy{Version: PolicyVersion, Statement: []Statement{{
+		Effect:    Allow,
+		Principal: map[string]List{"Federated": {fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", role.partition, role.account, provider)}},
+		Action:    List{"sts:AssumeRoleWithWebIdentity", "sts:TagSession"},
+		Condition: Condition{"StringEquals": {provider + ":aud": {f.ClientID}}},
+	}}}
+	return Document{
+		Name: "trust.json", Content: pretty(trust),
+		Command: fmt.Sprintf("aws iam create-role --role-name %s --assume-role-policy-document file://trust.json --max-session-duration %d", role.name, f.roleSeconds()),
+		Note:    "A role's session lasts between one hour and twelve; s3.sessionDuration may not ask for more.",
+	}
+}
+
+func (f Federation) roleSeconds() int {
+	return int(min(max(f.Duration, minRoleDuration), maxRoleDuration) / time.Second)
+}
+
+// awsPolicy gives the bucket with the user's name. A session tag holds letters, digits, spaces and _.:/=+-@ only, so a name
+// with a wildcard is refused by STS; a slash is not, hence the Deny.
+func (f Federation) awsPolicy(role roleARN) Document {
+	bucket := fmt.Sprintf("arn:%s:s3:::%s${aws:PrincipalTag/%s}", role.partition, f.Tenancy.UserPrefix, f.Tenancy.UsernameClaim)
+	policy := Policy{Version: PolicyVersion, Statement: []Statement{
+		{Sid: "OwnBucket", Effect: Allow, Action: List{"s3:*"}, Resource: List{bucket, bucket + "/*"}},
+		{
+			Sid: "NoHostileNames", Effect: Deny, Action: List{"s3:*"}, Resource: List{"*"},
+			Condition: Condition{"StringLike": {"aws:PrincipalTag/" + f.Tenancy.UsernameClaim: {"*/*"}}},
+		},
+	}}
+	return Document{
+		Name: "policy.json", Content: pretty(policy),
+		Command: fmt.Sprintf("aws iam put-role-policy --role-name %s --policy-name onyxia --policy-document file://policy.json", role.name),
+		Note:    "Names of buckets are shared by all accounts of AWS: a short user prefix may meet a bucket of somebody else's. Allow the Onyxia host in the CORS rules of the buckets.",
+	}
+}
+
+// pretty is JSON for people; <, > and & are not escaped.
+func pretty(v any) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return ""
+	}
+	return b.String()
+}

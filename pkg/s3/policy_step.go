@@ -1,0 +1,103 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// CannedPolicy is a named policy in MinIO, as a step: "policy.s3/stsonly". The whole document is ours: a statement that
+// somebody added by hand goes away, and the plan shows it.
+type CannedPolicy struct {
+	Admin *Admin
+	Name  string
+	Want  Policy
+}
+
+// PolicyID is the step's ID.
+func PolicyID(name string) engine.ID { return engine.ID("policy.s3/" + name) }
+
+// SeenPolicy is a policy as the server has it.
+type SeenPolicy struct {
+	Exists bool
+	Policy Policy
+	// Unreadable is why the document could not be read; such a one is written over.
+	Unreadable string
+}
+
+// Observe reads the policy.
+func (c CannedPolicy) Observe(ctx context.Context) (SeenPolicy, error) {
+	document, err := c.Admin.PolicyDocument(ctx, c.Name)
+	if err != nil || document == nil {
+		return SeenPolicy{}, err
+	}
+	policy, err := ParsePolicy(document)
+	if err != nil {
+		return SeenPolicy{Exists: true, Unreadable: err.Error()}, nil
+	}
+	return SeenPolicy{Exists: true, Policy: policy}, nil
+}
+
+// Plan compares what the two documents mean, not how they are written.
+func (c CannedPolicy) Plan(seen SeenPolicy) engine.Change {
+	switch {
+	case !seen.Exists:
+		return engine.Change{Action: engine.Create, Why: fmt.Sprintf("MinIO has no policy %q", c.Name)}
+	case seen.Unreadable != "":
+		return engine.Change{Action: engine.Configure, Why: seen.Unreadable}
+	case seen.Policy.Canonical() == c.Want.Canonical():
+		return engine.Change{Action: engine.Unchanged}
+	default:
+		return engine.Change{Action: engine.Configure, Fields: differences(seen.Policy, c.Want)}
+	}
+}
+
+// differences are the statements that only one of the two has, named by what they are about.
+func differences(seen, want Policy) []engine.Field {
+	var out []engine.Field
+	if seen.Version != want.Version {
+		out = append(out, engine.Field{Path: "Version", From: seen.Version, To: want.Version})
+	}
+	has, wants := byText(seen), byText(want)
+	for text, statement := range has {
+		if _, both := wants[text]; !both {
+			out = append(out, engine.Field{Path: subject(statement), From: text})
+		}
+	}
+	for text, statement := range wants {
+		if _, both := has[text]; !both {
+			out = append(out, engine.Field{Path: subject(statement), To: text})
+		}
+	}
+	slices.SortFunc(out, func(a, b engine.Field) int {
+		return slices.Compare([]string{a.Path, a.From, a.To}, []string{b.Path, b.From, b.To})
+	})
+	return out
+}
+
+func byText(p Policy) map[string]Statement {
+	out := map[string]Statement{}
+	for _, s := range p.Statement {
+		out[s.Canonical()] = s
+	}
+	return out
+}
+
+// subject names a statement in a diff: "Statement[Allow arn:aws:s3:::projet-group1]".
+func subject(s Statement) string {
+	about := slices.Concat(sorted(s.Resource), sorted(s.NotResource), sorted(s.Action), sorted(s.NotAction))
+	if len(about) == 0 {
+		return fmt.Sprintf("Statement[%s]", s.Effect)
+	}
+	return fmt.Sprintf("Statement[%s %s]", s.Effect, about[0])
+}
+
+// Apply writes the policy. MinIO uses it from the next request on, for credentials that are out already too.
+func (c CannedPolicy) Apply(ctx context.Context, _ SeenPolicy) error {
+	return c.Admin.PutPolicy(ctx, c.Name, c.Want)
+}
+
+// Remove takes the policy away: everybody who came by it is refused from the next request on.
+func (c CannedPolicy) Remove(ctx context.Context) error { return c.Admin.RemovePolicy(ctx, c.Name) }

@@ -1,0 +1,172 @@
+package s3
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// minioServer is a real MinIO process on loopback.
+type minioServer struct {
+	Endpoint string
+	Root     Credentials
+	log      *lockedBuffer
+	stop     func()
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+const (
+	rootUser     = "root-of-test"
+	rootPassword = "not-a-secret-of-anyone"
+)
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// launch starts a server on the folder and does not wait for it.
+func launch(t *testing.T, folder string, port int, env ...string) *minioServer {
+	t.Helper()
+	s := &minioServer{
+		Endpoint: fmt.Sprintf("http://127.0.0.1:%d", port),
+		Root:     NewCredentials(rootUser, rootPassword, "", time.Time{}),
+		log:      &lockedBuffer{},
+	}
+	cmd := exec.Command(binary(t, "minio"), "server", folder, "--quiet",
+		"--address", fmt.Sprintf("127.0.0.1:%d", port), "--console-address", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "--certs-dir", t.TempDir())
+	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+rootUser, "MINIO_ROOT_PASSWORD="+rootPassword, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(s.stop)
+	return s
+}
+
+// openID is what the chart tells MinIO about the issuer, as environment.
+func openID(discovery string) []string {
+	return []string{
+		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + discovery + "/.well-known/openid-configuration",
+		"MINIO_IDENTITY_OPENID_CLIENT_ID=minio", "MINIO_IDENTITY_OPENID_CLAIM_NAME=policy",
+		"MINIO_IDENTITY_OPENID_SCOPES=openid",
+	}
+}
+
+// binary finds a program of the testbed. The tests against real servers do not run without it, and say so; with
+// ONYXIA_TEST_REAL=1 they fail instead.
+func binary(t *testing.T, name string) string {
+	t.Helper()
+	home := os.Getenv("CLUSTER_HOME")
+	if home == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		home = filepath.Join(user, ".cache", "onyxia-cluster")
+	}
+	path := filepath.Join(home, "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		const hint = "the testbed builds it; set CLUSTER_HOME to the folder whose bin holds it"
+		if os.Getenv("ONYXIA_TEST_REAL") != "" {
+			t.Fatalf("no %s at %s: %s", name, path, hint)
+		}
+		t.Skipf("NOT RUN on the real thing: no %s at %s: %s; ONYXIA_TEST_REAL=1 makes this a failure", name, path, hint)
+	}
+	return path
+}
+
+// startMinIO starts a server that trusts the issuer and waits until it answers signed requests.
+func startMinIO(t *testing.T, i *issuer, env ...string) *minioServer {
+	t.Helper()
+	s := launch(t, t.TempDir(), freePort(t), append(openID(i.server.URL), env...)...)
+	s.await(t)
+	return s
+}
+
+func (s *minioServer) await(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		health, err := s.admin().Health(t.Context())
+		if err == nil && health.Ready {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("MinIO does not answer: %v %v\n%s", health, err, s.log)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// client is the server's root user.
+func (s *minioServer) client() *Client { return &Client{Endpoint: s.Endpoint, Credentials: s.Root} }
+
+func (s *minioServer) admin() *Admin { return &Admin{Client: s.client()} }
+
+// login exchanges a token of the issuer for credentials.
+func (s *minioServer) login(t *testing.T, token string) *Client {
+	t.Helper()
+	credentials, err := s.client().AssumeRoleWithWebIdentity(t.Context(), WebIdentity{Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.client().As(credentials)
+}
+
+// put writes the policies of the tenancy.
+func (s *minioServer) put(t *testing.T, tenancy Tenancy) {
+	t.Helper()
+	policies, err := tenancy.Policies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range policies {
+		if err := s.admin().PutPolicy(t.Context(), p.Name, p.Policy); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fill makes a bucket with one object in it.
+func (s *minioServer) fill(t *testing.T, bucket, key string) {
+	t.Helper()
+	if _, err := s.client().CreateBucket(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client().Put(t.Context(), bucket, key, []byte("content of "+bucket)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,20 @@
+// Package all lists the stages, in the order of the guide. A new stage is one folder beside this one and one line here.
+package all
+
+import (
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/app"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/auth"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/ingress"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
+)
+
+// Stages returns them.
+func Stages() []stage.Stage {
+	return []stage.Stage{
+		ingress.Stage(),
+		tls.Stage(),
+		auth.Stage(),
+		app.Stage(),
+	}
+}

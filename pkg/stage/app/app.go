@@ -1,0 +1,106 @@
+// Package app is the stage of Onyxia itself: its chart with values composed from the stages that are there.
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// CAConfigMap holds the private authorities for the API, whose image imports every file of a folder.
+const CAConfigMap = "onyxia-ca"
+
+const servedID engine.ID = "configuration.onyxia/public"
+
+// Stage is the app stage.
+func Stage() stage.Stage {
+	return stage.Stage{
+		Name:  "app",
+		Short: "Onyxia, configured for the stages that are there",
+		Verb:  "install",
+		On:    []string{"ingress", "tls"},
+		Steps: steps,
+	}
+}
+
+func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
+	component, err := env.Profile.Component("onyxia")
+	if err != nil {
+		return nil, err
+	}
+	values, err := Values(env)
+	if err != nil {
+		return nil, err
+	}
+	if err := lint(env, component.Chart.Version, values); err != nil {
+		return nil, err
+	}
+	namespace := env.Platform.App.Namespace
+	needs := []engine.ID{stage.NamespaceID(namespace), stage.AddressID}
+	var list []engine.Step
+	if len(env.Platform.CAPEM) > 0 {
+		id := engine.ID("configmap/" + CAConfigMap)
+		list = append(list, engine.New(id, kube.NewObject(env.Kube, kube.Fixed(caConfigMap(namespace, env.Platform.CAPEM))), stage.NamespaceID(namespace)))
+		needs = append(needs, id)
+	}
+	if env.Has("auth") {
+		needs = append(needs, stage.IssuerID)
+	}
+	return append(list,
+		engine.New(stage.AppID, env.Helm.Release(helm.Release{
+			Name: "onyxia", Namespace: namespace, Chart: component.Chart,
+			Values:      func(context.Context) (map[string]any, error) { return values, nil },
+			OldPodsGone: true,
+		}), needs...),
+		engine.New(servedID, newServed(env, component.Chart.Version, values), stage.AppID, stage.AddressID, stage.CertificateID),
+	), nil
+}
+
+// Values are the chart's values for the stages that are there, with the admin's own on top.
+func Values(env stage.Env) (map[string]any, error) {
+	component, err := env.Profile.Component("onyxia")
+	if err != nil {
+		return nil, err
+	}
+	in := onyxia.Input{
+		Platform:     env.Platform,
+		ChartVersion: component.Chart.Version,
+		Auth:         env.Has("auth"),
+		S3:           env.Has("s3"),
+		Vault:        env.Has("vault"),
+	}
+	if len(env.Platform.CAPEM) > 0 {
+		in.CAConfigMap = CAConfigMap
+	}
+	return onyxia.Values(in)
+}
+
+// lint stops on errors and tells warnings: the API drops region keys that it does not know without a word.
+func lint(env stage.Env, version string, values map[string]any) error {
+	for _, finding := range onyxia.Lint(version, values) {
+		if finding.Severity == onyxia.SeverityError {
+			return fmt.Errorf("values of Onyxia: %s: %s; %s", finding.Path, finding.Message, finding.Fix)
+		}
+		env.Warn(fmt.Sprintf("values of Onyxia: %s: %s; %s", finding.Path, finding.Message, finding.Fix))
+	}
+	return nil
+}
+
+func caConfigMap(namespace string, pem []byte) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1",
+		"kind":       "ConfigMap",
+		"metadata": map[string]any{
+			"name": CAConfigMap, "namespace": namespace,
+			"labels": map[string]any{"app.kubernetes.io/managed-by": kube.FieldManager},
+		},
+		"data": map[string]any{"onyxia-ca.crt": string(pem)},
+	}}
+}

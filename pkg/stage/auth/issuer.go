@@ -1,0 +1,60 @@
+package auth
+
+import (
+	"context"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// issuer is the login as everything else sees it: its discovery document at its public address. Onyxia's API ends at once
+// when it cannot read it, so the app comes after this.
+type issuer struct{ env stage.Env }
+
+func issuerStep(env stage.Env) engine.Step {
+	needs := []engine.ID{stage.AddressID, stage.CertificateID}
+	if env.Platform.Auth.Mode != "oidc" {
+		needs = append(needs, env.Keycloak.Realm.ID())
+	}
+	return engine.New(stage.IssuerID, &issuer{env: env}, needs...)
+}
+
+// Observe reads the discovery document; what is wrong with it is the observation.
+func (i *issuer) Observe(ctx context.Context) (string, error) {
+	if _, err := i.env.Links.Address.Get(); err != nil && i.env.Platform.Auth.Mode == "install" {
+		return "", err
+	}
+	client, err := i.env.Public()
+	if err != nil {
+		return "", err
+	}
+	found, err := keycloak.Discover(ctx, client, i.env.Platform.Issuer())
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", err
+		}
+		return err.Error(), nil
+	}
+	for _, doubt := range found.Doubts {
+		i.env.Warn("issuer " + found.Issuer + ": " + doubt)
+	}
+	return "", nil
+}
+
+// Plan waits as long as the issuer does not answer as it should.
+func (i *issuer) Plan(trouble string) engine.Change {
+	if trouble != "" {
+		return engine.Change{Action: engine.Pending, Why: trouble}
+	}
+	return engine.Change{Action: engine.Unchanged}
+}
+
+// Apply has nothing to write.
+func (i *issuer) Apply(context.Context, string) error { return nil }
+
+// Ready is the same question.
+func (i *issuer) Ready(ctx context.Context) (engine.Health, error) {
+	trouble, err := i.Observe(ctx)
+	return engine.Health{Ready: err == nil && trouble == "", Reason: trouble}, err
+}

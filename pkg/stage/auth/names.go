@@ -1,0 +1,41 @@
+package auth
+
+import (
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// The objects of the stage, in Keycloak's namespace.
+const (
+	// releaseName is also the chart's fullnameOverride: its Service is keycloak-http.
+	releaseName = "keycloak"
+	// databaseName is the StatefulSet, Service, volume and Secret of the database that we install.
+	databaseName = "keycloak-db"
+	// caSecret holds the private authorities for Keycloak's own calls.
+	caSecret = "keycloak-ca"
+	// themeVolume is where the theme's jar is put before Keycloak starts.
+	themeVolume = "onyxia-theme"
+)
+
+// Keys of the Secrets that we generate.
+const (
+	usernameKey = "username"
+	passwordKey = "password"
+)
+
+const (
+	databaseSecretID engine.ID = "secret/" + databaseName
+	volumeID         engine.ID = "persistentvolumeclaim/" + databaseName
+	databaseID       engine.ID = "statefulset/" + databaseName
+	databaseServID   engine.ID = "service/" + databaseName
+	bootstrapID      engine.ID = "secret/" + stage.KeycloakBootstrapSecret
+)
+
+func labels(component string) map[string]any {
+	return map[string]any{
+		"app.kubernetes.io/name":       databaseName,
+		"app.kubernetes.io/component":  component,
+		"app.kubernetes.io/managed-by": kube.FieldManager,
+	}
+}

@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// loginTheme is the name that the theme has in its jar since Onyxia 4.1.1.
+const loginTheme = "onyxia"
+
+// accountSecretID is the Secret with our service account.
+const accountSecretID engine.ID = "secret/" + stage.KeycloakAccountSecret
+
+// realm makes the steps of the realm, by a service account of ours. The server's own steps come first, if there are any.
+func realm(env stage.Env, server ...engine.ID) []engine.Step {
+	k, p := env.Keycloak, env.Platform
+	home := stage.NamespaceID(k.Namespace)
+	account := k.Account.Step(k.Own, append(server, accountSecretID)...)
+	r := k.Realm
+	list := []engine.Step{
+		engine.New(accountSecretID, k.Secret, home).HoldingData("the account with which the realm is configured"),
+		account,
+		r.Step(settings(p), account.ID),
+		r.UserProfileStep(keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains}),
+		r.RequiredActionStep(keycloak.RequiredAction{Alias: keycloak.Terms, Enabled: len(p.Auth.Terms) > 0, Default: len(p.Auth.Terms) > 0}),
+		r.ClientStep(onyxiaClient(p)),
+		r.MapperStep(p.Auth.ClientID, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
+		r.MapperStep(p.Auth.ClientID, keycloak.RealmRolesMapper("roles")),
+	}
+	for _, group := range p.Auth.Groups {
+		list = append(list, r.GroupStep(group))
+	}
+	for _, role := range p.Auth.Roles {
+		list = append(list, r.RoleStep(role, ""))
+	}
+	if *p.Auth.Registration && p.Auth.SMTP.Host == "" && len(p.Auth.EmailDomains) == 0 {
+		env.Warn("anyone can sign up and no address is checked: set auth.registration to false, or name a mail server (auth.smtp) and the domains that may sign up (auth.emailDomains)")
+	}
+	return list
+}
+
+func settings(p platform.Platform) keycloak.Settings {
+	session := duration(p.Auth.Session)
+	s := keycloak.Settings{
+		Registration:      *p.Auth.Registration,
+		ForgottenPassword: p.Auth.SMTP.Host != "",
+		RememberMe:        true,
+		EmailLogin:        true,
+		VerifyEmail:       p.Auth.SMTP.Host != "",
+		BruteForce:        true,
+		Locales:           slices.Clone(p.Auth.Locales),
+		// A client's lifespans are cut to the realm's, so these are the longest of all.
+		Lifespans: keycloak.Lifespans{SSOIdle: session, SSOMax: session, SSOIdleRememberMe: session, SSOMaxRememberMe: session},
+	}
+	if p.Auth.Theme.URL != noTheme {
+		s.LoginTheme, s.EmailTheme = loginTheme, loginTheme
+	}
+	return s
+}
+
+// duration of a key that was checked when the configuration was completed.
+func duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// onyxiaClient is the single-page application: its redirect addresses are exactly the Onyxia host's.
+func onyxiaClient(p platform.Platform) keycloak.Client {
+	c := keycloak.PublicClient(p.Auth.ClientID, []string{p.OnyxiaURL()}, p.OnyxiaURL()+"/*")
+	c.PostLogoutRedirectURIs = []string{"+"}
+	return c
+}

@@ -1,0 +1,133 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// theme is the login theme's jar: where to get it, and what it has to be.
+type theme struct{ url, sha256 string }
+
+// values for chart keycloakx 7.1.11 (Keycloak 26.5.6), as seen to work. Passwords are named, never given.
+func values(env stage.Env, image, curlImage string, t theme) (map[string]any, error) {
+	p := env.Platform
+	repository, tag := splitImage(image)
+	v := map[string]any{
+		"fullnameOverride": releaseName,
+		"image":            map[string]any{"repository": repository, "tag": tag},
+		// The default keeps a pod that never got ready when its template is mended, and the field cannot be changed later.
+		"podManagementPolicy": "Parallel",
+		// Without it the image prints its help and ends.
+		"args": []any{"start"},
+		"http": map[string]any{"relativePath": platform.KeycloakRelativePath},
+		// Ingress controllers send X-Forwarded-*; with "forwarded" a client could choose its own address.
+		"proxy": map[string]any{"mode": "xforwarded"},
+		"database": map[string]any{
+			"vendor": "postgres", "hostname": databaseHost(p), "port": p.Auth.Database.Port, "database": p.Auth.Database.Name,
+			"existingSecret": databaseSecret(p), "existingSecretKey": passwordKey,
+		},
+		"cache":     map[string]any{"stack": ""},
+		"resources": map[string]any{"requests": map[string]any{"cpu": "250m", "memory": "1Gi"}},
+		// The first start migrates the database and builds the server: minutes on a small node.
+		"startupProbe": probe("/health", 240),
+		"ingress": map[string]any{
+			"enabled": true, "ingressClassName": p.Ingress.Class,
+			// The cookies of a login do not fit the default of 4k.
+			"annotations": map[string]any{"nginx.ingress.kubernetes.io/proxy-buffer-size": "128k"},
+			"rules":       []any{map[string]any{"host": p.AuthHost(), "paths": []any{map[string]any{"path": platform.KeycloakRelativePath + "/", "pathType": "Prefix"}}}},
+			"tls":         []any{map[string]any{"hosts": []any{p.AuthHost()}}},
+			"console":     map[string]any{"enabled": false},
+		},
+	}
+	texts := map[string]any{"extraEnv": environment(p)}
+	if t.url != "" {
+		texts["extraInitContainers"] = []any{themeContainer(t, curlImage)}
+		texts["extraVolumes"] = []any{map[string]any{"name": themeVolume, "emptyDir": map[string]any{}}}
+		texts["extraVolumeMounts"] = []any{map[string]any{"name": themeVolume, "mountPath": "/opt/keycloak/providers"}}
+	}
+	for key, value := range texts {
+		text, err := templateText(value)
+		if err != nil {
+			return nil, fmt.Errorf("values of Keycloak: %s: %w", key, err)
+		}
+		v[key] = text
+	}
+	return v, nil
+}
+
+// environment: hostname v2 wants the full address, path included, or the issuer follows the request.
+func environment(p platform.Platform) []any {
+	secret := func(name, key string) map[string]any {
+		return map[string]any{"secretKeyRef": map[string]any{"name": name, "key": key}}
+	}
+	return []any{
+		map[string]any{"name": "KC_HOSTNAME", "value": p.KeycloakURL()},
+		map[string]any{"name": "KC_CACHE", "value": "local"},
+		map[string]any{"name": "KC_DB_USERNAME", "valueFrom": secret(databaseSecret(p), usernameKey)},
+		map[string]any{"name": "KC_BOOTSTRAP_ADMIN_USERNAME", "valueFrom": secret(stage.KeycloakBootstrapSecret, usernameKey)},
+		map[string]any{"name": "KC_BOOTSTRAP_ADMIN_PASSWORD", "valueFrom": secret(stage.KeycloakBootstrapSecret, passwordKey)},
+		map[string]any{"name": "ONYXIA_RESOURCES_ALLOWED_ORIGINS", "value": p.OnyxiaURL()},
+		map[string]any{"name": "JAVA_OPTS_APPEND", "value": "-Djava.net.preferIPv4Stack=true"},
+	}
+}
+
+// themeContainer fetches the jar and refuses one that is not what it should be: a wrong jar would run in the login server.
+func themeContainer(t theme, image string) map[string]any {
+	script := []string{
+		"set -eu",
+		`curl --fail --silent --show-error --location --retry 5 --output /providers/onyxia-theme.jar "$THEME_URL"`,
+	}
+	if t.sha256 != "" {
+		script = append(script, `echo "$THEME_SHA256  /providers/onyxia-theme.jar" | sha256sum -c -`)
+	}
+	return map[string]any{
+		"name": "onyxia-theme", "image": image,
+		"command": []any{"sh", "-c", strings.Join(script, "\n")},
+		"env": []any{
+			map[string]any{"name": "THEME_URL", "value": t.url},
+			map[string]any{"name": "THEME_SHA256", "value": t.sha256},
+		},
+		"volumeMounts": []any{map[string]any{"name": themeVolume, "mountPath": "/providers"}},
+	}
+}
+
+// probe replaces the chart's own, which gives up after five minutes.
+func probe(path string, failures int) string {
+	return fmt.Sprintf("httpGet:\n  path: '%s%s'\n  port: http-internal\n  scheme: HTTP\ninitialDelaySeconds: 5\ntimeoutSeconds: 5\nfailureThreshold: %d\nperiodSeconds: 5\n",
+		platform.KeycloakRelativePath, path, failures)
+}
+
+// templateText is a value as the chart wants some of them: as text, which it runs through its template engine.
+func templateText(value any) (string, error) {
+	raw, err := yaml.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	return strings.NewReplacer("{{", `{{ "{{" }}`).Replace(string(raw)), nil
+}
+
+func databaseHost(p platform.Platform) string {
+	if p.Auth.Database.Mode == "external" {
+		return p.Auth.Database.Host
+	}
+	return databaseName + "." + p.Auth.Namespace + ".svc"
+}
+
+func databaseSecret(p platform.Platform) string {
+	if p.Auth.Database.Mode == "external" {
+		return p.Auth.Database.CredentialsSecret
+	}
+	return databaseName
+}
+
+func splitImage(image string) (repository, tag string) {
+	if at := strings.LastIndex(image, ":"); at > strings.LastIndex(image, "/") {
+		return image[:at], image[at+1:]
+	}
+	return image, ""
+}

@@ -1,0 +1,143 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// KeycloakReleaseID is the release whose server the realm is in, when we install it.
+const KeycloakReleaseID engine.ID = "release.helm/keycloak"
+
+// KeycloakAccountSecret holds the service account with which we configure the realm, in Keycloak's namespace (in Onyxia's
+// when Keycloak lives elsewhere).
+const KeycloakAccountSecret = "keycloak-service-account"
+
+// keycloakService is the Service of chart keycloakx for a release of that name.
+const (
+	keycloakService = "keycloak-http"
+	keycloakPort    = 80
+)
+
+// Keycloak is the connection to the platform's Keycloak. Stages share it, and with it what was read of the realm.
+type Keycloak struct {
+	// Realm of the datalab, over our own service account.
+	Realm *keycloak.Realm
+	// Own is the connection with the service account, Bootstrap the one with an administrator.
+	Own, Bootstrap *keycloak.Admin
+	// Account is the service account.
+	Account keycloak.ServiceAccount
+	// Secret is where the service account's secret is kept.
+	Secret *kube.Generated
+	// Namespace of that Secret.
+	Namespace string
+}
+
+// keycloakAccount is the client_id of the service account.
+const keycloakAccount = "kubectl-onyxia"
+
+// NewKeycloak makes the connection; nothing is sent before it is used. Keycloak is reached by port-forward through the API
+// server when we install it: no administrator's password crosses the network outside of the cluster, and neither DNS nor
+// certificate has to be there.
+func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
+	k := &Keycloak{Namespace: p.Auth.Namespace}
+	base := strings.TrimRight(p.Auth.URL, "/")
+	transport := externalTransport(p)
+	if p.Auth.Mode == "install" {
+		base = "http://" + keycloakService + "." + p.Auth.Namespace + ".svc" + platform.KeycloakRelativePath
+		transport = &http.Transport{DialContext: newTunnelDialer(client, p.Auth.Namespace, keycloakService, keycloakPort, KeycloakReleaseID)}
+	} else {
+		k.Namespace = p.App.Namespace
+	}
+	httpClient := &http.Client{Transport: transport}
+	k.Secret = kube.NewGenerated(client, k.Namespace, KeycloakAccountSecret, map[string]kube.Generate{
+		"clientId": kube.Literal(keycloakAccount), "clientSecret": kube.Password(secretLength),
+	})
+	k.Bootstrap = keycloak.NewAdmin(base, httpClient, func(ctx context.Context) (keycloak.Credentials, error) {
+		return administrator(ctx, p, client)
+	})
+	k.Account = keycloak.ServiceAccount{ID: keycloakAccount, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
+	k.Own = keycloak.NewAdmin(base, httpClient, k.Account.Credentials)
+	k.Realm = k.Own.Realm(p.Auth.Realm)
+	return k
+}
+
+// secretLength: 40 letters and digits are 238 bits.
+const secretLength = 40
+
+func (k *Keycloak) secret(ctx context.Context) (string, error) {
+	value, err := k.Secret.Value(ctx, "clientSecret")
+	if err != nil {
+		return "", err
+	}
+	return value.Reveal(), nil
+}
+
+// KeycloakBootstrapSecret holds the administrator of a Keycloak that we install.
+const KeycloakBootstrapSecret = "keycloak-bootstrap"
+
+// administrator reads the credentials of an administrator of realm master: the one that Keycloak made at its first start,
+// or the one that auth.credentialsSecret names.
+func administrator(ctx context.Context, p platform.Platform, client *kube.Client) (keycloak.Credentials, error) {
+	namespace, name := p.Auth.Namespace, KeycloakBootstrapSecret
+	if named := p.Auth.CredentialsSecret; named != "" {
+		var ok bool
+		if namespace, name, ok = strings.Cut(named, "/"); !ok {
+			return keycloak.Credentials{}, fmt.Errorf("auth.credentialsSecret: %q is not namespace/name", named)
+		}
+	}
+	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return keycloak.Credentials{}, &engine.NotYetError{After: engine.ID("secret/" + name), Why: fmt.Sprintf("there is no Secret %s/%s with an administrator of Keycloak", namespace, name)}
+	}
+	if err != nil {
+		return keycloak.Credentials{}, fmt.Errorf("the administrator of Keycloak: %w", kube.Explain(err))
+	}
+	c := keycloak.Credentials{
+		Username: string(secret.Data["username"]), Password: string(secret.Data["password"]),
+		ClientID: string(secret.Data["clientId"]), ClientSecret: string(secret.Data["clientSecret"]),
+	}
+	if c.Username == "" && c.ClientID == "" {
+		return c, fmt.Errorf("secret %s/%s has neither username and password nor clientId and clientSecret", namespace, name)
+	}
+	return c, nil
+}
+
+// newTunnelDialer dials a Service through the API server; the tunnel is opened at the first connection. A Service that is
+// not there is known after the step that makes it.
+func newTunnelDialer(client *kube.Client, namespace, service string, port int, madeBy engine.ID) func(context.Context, string, string) (net.Conn, error) {
+	var mu sync.Mutex
+	var tunnel *kube.Tunnel
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if tunnel == nil {
+			opened, err := client.Forward(ctx, namespace, service, port)
+			if apierrors.IsNotFound(err) {
+				return nil, &engine.NotYetError{After: madeBy, Why: err.Error()}
+			}
+			if err != nil {
+				return nil, err
+			}
+			tunnel = opened
+		}
+		conn, err := tunnel.DialContext(ctx, network, address)
+		if err != nil {
+			err = errors.Join(err, tunnel.Close())
+			tunnel = nil
+		}
+		return conn, err
+	}
+}

@@ -1,0 +1,136 @@
+package tls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// askTime bounds the question when to renew, which a plan can do without.
+const askTime = 5 * time.Second
+
+// ordered is a certificate that we order and renew.
+type ordered struct {
+	base
+	wanted   wanted
+	platform platform.Platform
+	accounts accounts
+	progress func(string)
+	notice   func(string)
+}
+
+var (
+	_ engine.Resource[Seen] = (*ordered)(nil)
+	_ engine.Remover        = (*ordered)(nil)
+	_ engine.Refuser        = (*ordered)(nil)
+)
+
+func newOrdered(env stage.Env, o Options) *ordered {
+	notice := o.Progress
+	if notice == nil {
+		notice = env.Warn
+	}
+	b := newBase(env, o)
+	return &ordered{
+		base:     b,
+		wanted:   wanted{names: b.names, directory: acme.DirectoryURL(env.Platform.TLS.ACME.Server), before: o.RenewBefore.Truncate(time.Second)},
+		platform: env.Platform,
+		accounts: accounts{kube: env.Kube, namespace: env.Platform.Namespace()},
+		progress: o.Progress,
+		notice:   notice,
+	}
+}
+
+// Observe reads the Secret. The authority is asked only about a certificate that it issued and that has lived half of
+// its life, see acme.AskFrom. The provider's credentials are looked for only when a certificate is needed.
+func (c *ordered) Observe(ctx context.Context) (Seen, error) {
+	held, err := c.place.read(ctx)
+	seen := Seen{Now: c.now(), Held: held}
+	var notYet *engine.NotYetError
+	if err != nil && !errors.As(err, &notYet) {
+		return seen, err
+	}
+	if held.Exists && held.Broken == "" && held.Directory == c.wanted.directory && !seen.Now.Before(acme.AskFrom(held.Info)) {
+		seen.Held.Info.Renewal = c.askRenewal(ctx, held)
+	}
+	if action, _ := c.wanted.need(seen); action != engine.Unchanged {
+		if hindrance := acme.CheckProvider(c.platform.TLS.DNS.Provider); hindrance != nil {
+			seen.Hindrance, seen.Unconfigured = hindrance.Error(), errors.Is(hindrance, acme.ErrNoProvider)
+			return seen, nil
+		}
+	}
+	return seen, err
+}
+
+// askRenewal asks when to renew. An authority that does not answer has no say in it: the plan then goes by the lifetime.
+func (c *ordered) askRenewal(ctx context.Context, held Held) *acme.Window {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	window, err := acme.Renewal(ctx, held.Directory, c.platform.ACMECAPEM, held.chain())
+	if err != nil {
+		return nil
+	}
+	return window
+}
+
+// Plan says whether a certificate has to be ordered, and why.
+func (c *ordered) Plan(seen Seen) engine.Change { return c.wanted.plan(seen) }
+
+// Apply orders the certificate and writes it.
+func (c *ordered) Apply(ctx context.Context, seen Seen) error {
+	account, err := c.accounts.load(ctx, c.wanted.directory)
+	if err != nil {
+		return err
+	}
+	got, err := acme.Obtain(ctx, acme.Order{
+		Directory: c.wanted.directory,
+		Email:     c.platform.TLS.ACME.Email,
+		Names:     c.names,
+		Account:   account,
+		Save:      c.accounts.save,
+		Provider:  c.platform.TLS.DNS.Provider,
+		Resolvers: c.platform.TLS.DNS.Resolvers,
+		CAPEM:     c.platform.ACMECAPEM,
+		Replaces:  c.replaced(seen.Held),
+		Progress:  c.progress,
+		Notice:    c.notice,
+	})
+	if err != nil {
+		return err
+	}
+	if got.Info.Staging && seen.Held.usable(seen.Now) && seen.Held.Info.Trusted() && c.wanted.risk(seen) != stagingRisk {
+		return fmt.Errorf("%s turned out to be an authority for trying out (%s): %s; the old certificate was left as it is; check tls.acme.server", c.wanted.directory, got.Info.Issuer, stagingRisk)
+	}
+	return c.place.write(ctx, seen.Held, got, map[string]string{
+		directoryAnnotation: c.wanted.directory,
+		orderedAnnotation:   c.now().UTC().Format(time.RFC3339),
+	})
+}
+
+// replaced is the certificate that the authority may count the new one as a renewal of.
+func (c *ordered) replaced(held Held) []byte {
+	if !held.Exists || held.Broken != "" || held.Directory != c.wanted.directory || len(held.Info.Missing(c.names)) > 0 {
+		return nil
+	}
+	return held.chain()
+}
+
+// Remove deletes the certificate and the accounts.
+func (c *ordered) Remove(ctx context.Context) error {
+	return errors.Join(c.base.Remove(ctx), c.accounts.remove(ctx))
+}
+
+// ignoreNotYet: what cannot be there yet need not be removed.
+func ignoreNotYet(err error) error {
+	var notYet *engine.NotYetError
+	if errors.As(err, &notYet) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,21 @@
+package stage
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// handshakeTimeout bounds a TLS handshake with a server that the admin brought along.
+const handshakeTimeout = 10 * time.Second
+
+// externalTransport reaches a server that lives elsewhere, trusting the private authorities as well.
+func externalTransport(p platform.Platform) *http.Transport {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: handshakeTimeout}
+	if roots, err := platform.Roots(p.CAPEM); err == nil {
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	return transport
+}

@@ -1,0 +1,124 @@
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// AuthConfig tells the auth method whose tokens it takes. Writing it makes Vault fetch the issuer's discovery document,
+// so pods must reach the issuer by its public name.
+type AuthConfig struct {
+	Access Access
+	// Mount is the path of the method.
+	Mount string
+	// Issuer is the issuer string, exactly as it stands in tokens.
+	Issuer string
+	// CAPEM are the private authorities that sign the issuer's certificate; empty for the public ones.
+	CAPEM string
+	// DefaultRole is taken when a login names none.
+	DefaultRole string
+	// OIDC, if set, is the confidential client for the login page of Vault's own UI. A mount with one takes no tokens in a
+	// login request any more ("unsupported config type", vault 1.14.1), so Onyxia's mount must have none.
+	OIDC *OIDCClient
+}
+
+// OIDCClient is a confidential client at the issuer.
+type OIDCClient struct {
+	ID string
+	// Secret is written with every other change. Vault never shows it (vault-plugin-auth-jwt 0.16.0), so a change of the
+	// secret alone is not seen.
+	Secret Secret
+}
+
+// ConfigSeen is what auth/MOUNT/config says.
+type ConfigSeen map[string]any
+
+func (s ConfigSeen) text(key string) string {
+	value, _ := s[key].(string)
+	return value
+}
+
+// Observe reads the configuration; nil means there is none.
+func (a AuthConfig) Observe(ctx context.Context) (ConfigSeen, error) {
+	c, err := a.Access(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Data ConfigSeen `json:"data"`
+	}
+	err = c.Read(ctx, "auth/"+a.Mount+"/config", &answer)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return answer.Data, err
+}
+
+// Plan compares. bound_issuer is set as well, because without it Vault checks a token's signature and not its issuer
+// (vault-plugin-auth-jwt 0.16.0), and some issuers sign for many tenants with the same keys.
+func (a AuthConfig) Plan(seen ConfigSeen) engine.Change {
+	if seen == nil {
+		return engine.Change{Action: engine.Create}
+	}
+	if a.OIDC == nil && seen.text("oidc_client_id") != "" {
+		return engine.Change{Action: engine.Blocked,
+			Why: fmt.Sprintf("auth/%s sends browsers to the issuer, as client %s, and such a mount takes no tokens of Onyxia's users", a.Mount, seen.text("oidc_client_id")),
+			Fix: "choose another path for Onyxia's login"}
+	}
+	return a.differences(seen).change()
+}
+
+func (a AuthConfig) differences(seen ConfigSeen) differences {
+	var d differences
+	d.text("oidc_discovery_url", seen.text("oidc_discovery_url"), a.Issuer)
+	d.text("bound_issuer", seen.text("bound_issuer"), a.Issuer)
+	d.text("default_role", seen.text("default_role"), a.DefaultRole)
+	d.text("oidc_discovery_ca_pem", digest(seen.text("oidc_discovery_ca_pem")), digest(a.CAPEM))
+	d.text("jwks_url", seen.text("jwks_url"), "")
+	if keys, _ := seen["jwt_validation_pubkeys"].([]any); len(keys) > 0 {
+		d.text("jwt_validation_pubkeys", fmt.Sprintf("%d keys", len(keys)), "")
+	}
+	if a.OIDC != nil {
+		d.text("oidc_client_id", seen.text("oidc_client_id"), a.OIDC.ID)
+	}
+	return d
+}
+
+// Apply writes it. Vault replaces the whole configuration, so what others set goes along.
+func (a AuthConfig) Apply(ctx context.Context, seen ConfigSeen) error {
+	c, err := a.Access(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := ConfigSeen{}
+	for _, kept := range []string{"jwt_supported_algs", "oidc_response_mode", "oidc_response_types", "provider_config", "namespace_in_state"} {
+		if value, found := seen[kept]; found && value != nil {
+			wanted[kept] = value
+		}
+	}
+	wanted["oidc_discovery_url"], wanted["bound_issuer"] = a.Issuer, a.Issuer
+	wanted["oidc_discovery_ca_pem"], wanted["default_role"] = a.CAPEM, a.DefaultRole
+	if a.OIDC != nil {
+		wanted["oidc_client_id"], wanted["oidc_client_secret"] = a.OIDC.ID, a.OIDC.Secret.Reveal()
+	}
+	err = c.Write(ctx, "auth/"+a.Mount+"/config", wanted, nil)
+	var refused *APIError
+	if errors.As(err, &refused) && refused.Says("error checking oidc discovery URL") {
+		return fmt.Errorf("%w; Vault's pod could not fetch %s/.well-known/openid-configuration, or it names another issuer, or its certificate is not trusted: see Vault's log, try the address from a pod, and set trust.caBundle for a private authority", err, strings.TrimRight(a.Issuer, "/"))
+	}
+	return err
+}
+
+// digest stands for a PEM text in a diff. Line ends and space at the ends do not count.
+func digest(pem string) string {
+	pem = strings.TrimSpace(strings.ReplaceAll(pem, "\r\n", "\n"))
+	if pem == "" {
+		return ""
+	}
+	return fmt.Sprintf("sha256:%.12x", sha256.Sum256([]byte(pem)))
+}

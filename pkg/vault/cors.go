@@ -1,0 +1,97 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// CORS lets pages of one origin talk to Vault from the browser. Origins that others allowed stay.
+type CORS struct {
+	Access Access
+	// Origin of the web application: "https://onyxia.example.org".
+	Origin string
+}
+
+// CORSSeen is what sys/config/cors says.
+type CORSSeen struct {
+	Enabled bool     `json:"enabled"`
+	Origins []string `json:"allowed_origins"`
+	Headers []string `json:"allowed_headers"`
+}
+
+// standardHeaders are what Vault always allows and adds by itself (vault 1.14.1, StdAllowedHeaders).
+func standardHeaders() []string {
+	return []string{"Content-Type", "X-Requested-With", "X-Vault-AWS-IAM-Server-ID", "X-Vault-MFA", "X-Vault-No-Request-Forwarding",
+		"X-Vault-Wrap-Format", "X-Vault-Wrap-TTL", "X-Vault-Policy-Override", "Authorization", "X-Vault-Token"}
+}
+
+// Observe reads the configuration.
+func (o CORS) Observe(ctx context.Context) (CORSSeen, error) {
+	c, err := o.Access(ctx)
+	if err != nil {
+		return CORSSeen{}, err
+	}
+	var answer struct {
+		Data CORSSeen `json:"data"`
+	}
+	err = c.Read(ctx, "sys/config/cors", &answer)
+	return answer.Data, err
+}
+
+// Plan compares. "*" is every origin; it is somebody else's choice, and stays.
+func (o CORS) Plan(seen CORSSeen) engine.Change {
+	switch {
+	case !seen.Enabled:
+		return engine.Change{Action: engine.Create}
+	case slices.Contains(seen.Origins, o.Origin):
+		return engine.Change{Action: engine.Unchanged}
+	case slices.Contains(seen.Origins, "*"):
+		return engine.Change{Action: engine.Unchanged, Why: "every origin is allowed, by somebody else"}
+	}
+	return engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "allowed_origins", From: joined(seen.Origins), To: joined(append(slices.Clone(seen.Origins), o.Origin))}}}
+}
+
+// Apply adds the origin.
+func (o CORS) Apply(ctx context.Context, seen CORSSeen) error {
+	origins := []string{o.Origin}
+	if seen.Enabled {
+		origins = append(slices.Clone(seen.Origins), o.Origin)
+	}
+	return o.write(ctx, seen, origins)
+}
+
+// Remove takes the origin out, and switches CORS off if none is left.
+func (o CORS) Remove(ctx context.Context) error {
+	seen, err := o.Observe(ctx)
+	if err != nil || !seen.Enabled {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(seen.Origins), func(origin string) bool { return origin == o.Origin })
+	if len(left) == len(seen.Origins) {
+		return nil
+	}
+	if len(left) > 0 {
+		return o.write(ctx, seen, left)
+	}
+	c, err := o.Access(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Delete(ctx, "sys/config/cors")
+}
+
+func (o CORS) write(ctx context.Context, seen CORSSeen, origins []string) error {
+	c, err := o.Access(ctx)
+	if err != nil {
+		return err
+	}
+	standard := standardHeaders()
+	headers := slices.DeleteFunc(slices.Clone(seen.Headers), func(h string) bool { return slices.Contains(standard, h) })
+	if err := c.Write(ctx, "sys/config/cors", map[string]any{"enabled": true, "allowed_origins": origins, "allowed_headers": append([]string{}, headers...)}, nil); err != nil {
+		return fmt.Errorf("allow %s: %w", o.Origin, err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// State is what sys/health says of one server.
+type State struct {
+	Initialised bool   `json:"initialized"`
+	Sealed      bool   `json:"sealed"`
+	Standby     bool   `json:"standby"`
+	Version     string `json:"version"`
+	// ClusterName and ClusterID are known once it is unsealed.
+	ClusterName string `json:"cluster_name"`
+	ClusterID   string `json:"cluster_id"`
+}
+
+// Open tells whether it can answer requests for secrets.
+func (s State) Open() bool { return s.Initialised && !s.Sealed }
+
+// String is the state in words, with what to do next.
+func (s State) String() string {
+	switch {
+	case !s.Initialised:
+		return "not initialised; kubectl onyxia vault init gives it its keys"
+	case s.Sealed:
+		return "sealed; kubectl onyxia vault unseal opens it"
+	case s.Standby:
+		return "open, standby"
+	default:
+		return "open"
+	}
+}
+
+// Health asks sys/health. It answers 200 when active, 429 standby, 472 and 473 for the standbys of Vault Enterprise, 501
+// not initialised, 503 sealed; all of them are states and no errors.
+func (c *Client) Health(ctx context.Context) (State, error) {
+	const path = "sys/health"
+	status, body, err := c.exchange(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return State{}, err
+	}
+	var state State
+	switch status {
+	case http.StatusOK, http.StatusTooManyRequests, 472, 473, http.StatusNotImplemented, http.StatusServiceUnavailable:
+		// A load balancer without a server behind it answers 503 as well, but not in JSON.
+		if err := json.Unmarshal(body, &state); err != nil || state.Version == "" {
+			return State{}, fmt.Errorf("vault: GET %s: %d without a state: what answers at %s is no Vault (no pod behind the Service yet, or another server)", path, status, c.Address)
+		}
+		return state, nil
+	default:
+		return State{}, c.refusal(http.MethodGet, path, status, body)
+	}
+}
+
+// Seal is what sys/seal-status says of one server.
+type Seal struct {
+	// Type is "shamir", or the name of an auto-unseal such as "transit" or "awskms".
+	Type        string `json:"type"`
+	Initialised bool   `json:"initialized"`
+	Sealed      bool   `json:"sealed"`
+	Threshold   int    `json:"t"`
+	Shares      int    `json:"n"`
+	// Progress is how many shares have been given since the last reset.
+	Progress int `json:"progress"`
+	// Recovery says that the keys are recovery keys: they make root tokens, and open nothing.
+	Recovery    bool   `json:"recovery_seal"`
+	StorageType string `json:"storage_type"`
+	ClusterID   string `json:"cluster_id"`
+}
+
+// SealStatus asks sys/seal-status; it needs no token.
+func (c *Client) SealStatus(ctx context.Context) (Seal, error) {
+	var seal Seal
+	err := c.Read(ctx, "sys/seal-status", &seal)
+	return seal, err
+}
+
+// active tells whether this server or its leader takes requests, and if not, why.
+func (c *Client) active(ctx context.Context) (bool, string, error) {
+	state, err := c.Health(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	if !state.Open() {
+		return false, state.String(), nil
+	}
+	if !state.Standby {
+		return true, "", nil
+	}
+	var leader struct {
+		Address string `json:"leader_address"`
+	}
+	if err := c.Read(ctx, "sys/leader", &leader); err != nil {
+		return false, "", err
+	}
+	if leader.Address == "" {
+		return false, "open, waiting for a leader", nil
+	}
+	return true, "", nil
+}
+
+// WaitActive waits until this server or its leader takes requests: raft elects a leader after the unsealing, which takes
+// some seconds. report gets a line whenever the reason changes; it may be nil.
+func (c *Client) WaitActive(ctx context.Context, every time.Duration, report func(string)) error {
+	last := ""
+	for {
+		ready, reason, err := c.active(ctx)
+		if err != nil {
+			reason = err.Error()
+		}
+		if ready {
+			return nil
+		}
+		if reason != last {
+			say(report, reason)
+		}
+		last = reason
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("vault at %s has not become active: %s: %w", c.Address, reason, ctx.Err())
+		case <-time.After(every):
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Keeper keeps the one document of keys. What it has taken survives a crash of the machine it is on.
+type Keeper interface {
+	// Create keeps a first document. If there is one already it fails with an error matching fs.ErrExist and changes nothing.
+	Create(ctx context.Context, document []byte) error
+	// Read gives the document. If there is none the error matches fs.ErrNotExist.
+	Read(ctx context.Context) ([]byte, error)
+	// Replace puts another in its place: after a crash either the old or the new one is there, whole.
+	Replace(ctx context.Context, document []byte) error
+	// String says where, for messages.
+	String() string
+}
+
+// KeyFile is a Keeper on the local disk, with mode 0600.
+type KeyFile struct{ Path string }
+
+// String is the path.
+func (f KeyFile) String() string { return f.Path }
+
+// Create writes the document beside its place, syncs it, and links it there, which fails if the name is taken. A
+// half-written file can thus never stand at the path.
+func (f KeyFile) Create(_ context.Context, document []byte) error {
+	if _, err := os.Lstat(f.Path); err == nil {
+		return fmt.Errorf("key file %s: %w; it is never overwritten: move it away or name another", f.Path, fs.ErrExist)
+	}
+	return f.place(document, os.Link)
+}
+
+// Replace writes the document beside its place, syncs it, and renames it there.
+func (f KeyFile) Replace(_ context.Context, document []byte) error {
+	return f.place(document, os.Rename)
+}
+
+// Read reads it, unless others than the owner may.
+func (f KeyFile) Read(context.Context) ([]byte, error) {
+	info, err := os.Stat(f.Path)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("key file %s: is not a file", f.Path)
+	}
+	if open := info.Mode().Perm() & 0o077; open != 0 && os.PathSeparator == '/' {
+		return nil, fmt.Errorf("key file %s: others may read it (mode %#o); chmod 600 %s, and if this machine has other users, take the keys for known to them", f.Path, info.Mode().Perm(), f.Path)
+	}
+	text, err := os.ReadFile(f.Path)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	return text, nil
+}
+
+func (f KeyFile) place(document []byte, put func(from, to string) error) (err error) {
+	// The name is fixed, so that what a killed run left here is overwritten by the next.
+	beside := filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new")
+	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("key file %s: %w", f.Path, err)
+	}
+	if err := writeSynced(beside, document); err != nil {
+		return fmt.Errorf("key file %s: %w; choose a folder that you may write to", f.Path, err)
+	}
+	defer func() {
+		if removeErr := os.Remove(beside); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
+			err = errors.Join(err, removeErr)
+		}
+	}()
+	if err := put(beside, f.Path); err != nil {
+		return fmt.Errorf("key file %s: %w; choose a folder on a local disk, in which the name is free", f.Path, err)
+	}
+	if err := syncFolder(filepath.Dir(f.Path)); err != nil {
+		return fmt.Errorf("key file %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+func writeSynced(path string, document []byte) error {
+	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(document)
+	if err == nil {
+		err = w.Sync()
+	}
+	return errors.Join(err, w.Close())
+}
+
+// syncFolder makes a new name in the folder durable. Windows cannot sync a folder, and needs not.
+func syncFolder(path string) error {
+	if os.PathSeparator != '/' {
+		return nil
+	}
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

@@ -1,0 +1,194 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// childConfigure is the whole of a configuration from the key file, as a command does it: rights, steps, the session's
+// end, the root token's end.
+func childConfigure(ctx context.Context, o childOrder) error {
+	client := &Client{HTTP: http.DefaultClient, Address: o.Gate}
+	file := KeyFile{Path: o.File}
+	setup := setupOf(*o.Configure)
+	var opened Opened
+	keys := func(ctx context.Context) (Opened, error) {
+		text, err := file.Read(ctx)
+		if err != nil {
+			return opened, err
+		}
+		document, err := ParseKeys(text)
+		if err == nil {
+			opened, err = document.Open()
+		}
+		return opened, err
+	}
+	session, err := Rights{Client: client, Keys: keys, Policy: setup.OperatorPolicyText()}.Open(ctx)
+	if err != nil {
+		return err
+	}
+	setup.Access = func(context.Context) (*Client, error) { return session.Client, nil }
+	run := engine.Run{Steps: setup.Steps()}
+	plan, err := run.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := run.Apply(ctx, plan, engine.Options{Timeout: 30 * time.Second}); err != nil {
+		return err
+	}
+	return errors.Join(session.Close(ctx), client.Retire(ctx, file, opened))
+}
+
+// The process is killed by SIGKILL after each of its requests while it configures a bare Vault, with a root token in the
+// key file and without. Each time the next run finishes, and what then stands is what is wanted.
+func TestKilledDuringConfigure(t *testing.T) {
+	t.Parallel()
+	d := startDatalab(t)
+	g := startGate(t, d.server)
+	o := childOrder{Gate: g.URL, File: d.keys.Path, Configure: &childSetup{Issuer: d.issuer.url(), CAPEM: d.issuer.caPEM(), Audit: d.audit}}
+	for _, c := range []struct {
+		name string
+		root bool
+		// last request to kill at; 0 for all.
+		last int
+	}{{"with a root token", true, 0}, {"with key shares alone", false, 12}} {
+		t.Run(c.name, func(t *testing.T) {
+			killedAt := 0
+			for at := 1; c.last == 0 || at <= c.last; at++ {
+				d.bare(t, c.root)
+				out, killed := runChild(t, g, o, at, true)
+				if !killed {
+					if out != "" || c.last != 0 {
+						t.Fatalf("request %d: %s", at, out)
+					}
+					break
+				}
+				killedAt = at
+				if out, _ := runChild(t, g, o, 0, false); out != "" {
+					t.Fatalf("killed at request %d, the next run: %s (%v)", at, out, g.requests())
+				}
+				for _, line := range d.plan(t).Steps {
+					if line.Change.Action != engine.Unchanged {
+						t.Errorf("killed at request %d, afterwards: %s %+v", at, line.ID, line.Change)
+					}
+				}
+				if !readKeys(t, d.keys).RootToken.Empty() {
+					t.Errorf("killed at request %d: the root token is still in the file", at)
+				}
+			}
+			t.Logf("killed at %d requests", killedAt)
+			if killedAt < 12 {
+				t.Error("that is too few for this test to say anything")
+			}
+		})
+	}
+}
+
+// bare takes away all that a configuration makes, and gives the key file a new root token if asked.
+func (d *datalab) bare(t *testing.T, withRoot bool) {
+	t.Helper()
+	ctx := t.Context()
+	run := engine.Run{Steps: d.setup.Steps()}
+	plan, err := run.PlanRemoval(ctx, map[engine.ID]bool{"mount.vault/onyxia-kv": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Remove(ctx, plan); err != nil {
+		t.Fatal(err)
+	}
+	keys := parseFile(t, d.keys)
+	keys.RootToken = ""
+	if withRoot {
+		root, err := d.root().tokenFrom(ctx, "auth/token/create-orphan", map[string]any{"policies": []string{"root"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys.RootToken = root.Reveal()
+	}
+	text, err := keys.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.keys.Replace(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The ways to rights, in their order.
+func TestRights(t *testing.T) {
+	d := startDatalab(t)
+	d.configure(t)
+	ctx := t.Context()
+	asked := 0
+	rights := Rights{
+		Client: d.client(), AuthPath: "jwt", Role: "onyxia-operator", Policy: d.setup.OperatorPolicyText(),
+		JWT: func(context.Context) (Secret, error) {
+			return d.issuer.token(t, "service-account-kubectl-onyxia", nil, map[string]any{"azp": "kubectl-onyxia"}), nil
+		},
+		Keys: func(context.Context) (Opened, error) { asked++; return d.opened, nil },
+	}
+	for name, c := range map[string]struct {
+		change func(*Rights)
+		asked  int
+		fails  bool
+	}{
+		"a token by hand":          {func(r *Rights) { r.Token = d.opened.RootToken }, 0, false},
+		"the service account":      {func(*Rights) {}, 0, false},
+		"a role that is not there": {func(r *Rights) { r.Role = "none" }, 1, false},
+		"a realm that is down":     {func(r *Rights) { r.JWT = func(context.Context) (Secret, error) { return Secret{}, errors.New("down") } }, 1, false},
+		"keys alone":               {func(r *Rights) { r.JWT = nil }, 1, false},
+		"shares alone": {func(r *Rights) {
+			r.JWT, r.Keys = nil, func(context.Context) (Opened, error) { asked++; return Opened{Shares: d.opened.Shares}, nil }
+		}, 1, false},
+		"nothing":               {func(r *Rights) { r.JWT, r.Keys = nil, nil }, 0, true},
+		"a wrong role, no keys": {func(r *Rights) { r.Role, r.Keys = "none", nil }, 0, true},
+	} {
+		r := rights
+		c.change(&r)
+		asked = 0
+		session, err := r.Open(ctx)
+		if (err != nil) != c.fails || asked != c.asked {
+			t.Errorf("%s: keys asked for %d times, %v", name, asked, err)
+		}
+		if err != nil {
+			continue
+		}
+		if err := session.Client.Read(ctx, "sys/mounts", nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := session.Close(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if lives, err := d.root().Lives(ctx); err != nil || !lives {
+		t.Fatalf("a root token that was lent was revoked: %v", err)
+	}
+	// No root token but the one in the file is left.
+	accessors, err := d.root().List(ctx, "auth/token/accessors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := 0
+	for _, accessor := range accessors {
+		var token struct {
+			Data struct {
+				Policies []string `json:"policies"`
+			} `json:"data"`
+		}
+		if err := d.root().Write(ctx, "auth/token/lookup-accessor", map[string]string{"accessor": accessor}, &token); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(token.Data.Policies, "root") {
+			roots++
+		}
+	}
+	if roots != 1 || len(accessors) != 1 {
+		t.Errorf("%d tokens, %d root tokens left", len(accessors), roots)
+	}
+}

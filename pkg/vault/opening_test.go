@@ -1,0 +1,125 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// A new Vault is initialised and opened as steps; the second run finds nothing to do; after a restart the plan says what
+// a person has to do, and with the key file does it.
+func TestOpening(t *testing.T) {
+	s := startVault(t, "")
+	access := func(context.Context) (*Client, error) { return s.client(), nil }
+	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
+	steps := func(named bool) []engine.Step {
+		initialisation, opening := Initialisation{Access: access}, Opening{Access: access}
+		if named {
+			in := initOf(s, file)
+			in.Spool = s.spool(t)
+			initialisation.Init = &in
+			opening.Shares = func(context.Context) (Shares, error) { return SharesOf(readKeys(t, file)), nil }
+		}
+		return []engine.Step{engine.New("init.vault/vault", initialisation), engine.New("unseal.vault/vault-0", opening, "init.vault/vault")}
+	}
+	plan := func(named bool) (engine.Run, engine.Plan) {
+		run := engine.Run{Steps: steps(named)}
+		p, err := run.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run, p
+	}
+	if _, p := plan(false); p.Err() == nil || !strings.Contains(p.Err().Error(), "kubectl onyxia vault init --key-file") {
+		t.Fatalf("without a key file: %v", p.Err())
+	}
+	apply := func() {
+		t.Helper()
+		run, p := plan(true)
+		if err := run.Apply(t.Context(), p, engine.Options{Timeout: 30 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		if _, p := plan(true); !p.Settled() {
+			t.Fatalf("afterwards: %+v", p.Steps)
+		}
+	}
+	apply()
+	if _, p := plan(false); p.Writes() || p.Err() != nil {
+		t.Fatalf("open, without a key file: %+v", p.Steps)
+	}
+	s.kill()
+	s.start(t)
+	if _, p := plan(false); p.Err() == nil || !strings.Contains(p.Err().Error(), "kubectl onyxia vault unseal") {
+		t.Fatalf("sealed, without a key file: %v", p.Err())
+	}
+	apply()
+}
+
+// Three servers: the first is initialised and opened, the others join it by retry_join and are opened with the same keys.
+// What the chart sets for them is in Release.Config.
+func TestThreeServers(t *testing.T) {
+	t.Parallel()
+	first := startVault(t, "")
+	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
+	in := initOf(first, file)
+	in.Spool = first.spool(t)
+	if _, err := in.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	join := fmt.Sprintf("retry_join {\n leader_api_addr = %q\n}", first.Address)
+	servers := []*server{first}
+	for i := 1; i < 3; i++ {
+		servers = append(servers, startJoiner(t, i, join))
+	}
+	for i, s := range servers {
+		access := func(context.Context) (*Client, error) { return s.client(), nil }
+		opening := Opening{Access: access, Shares: func(context.Context) (Shares, error) { return SharesOf(readKeys(t, file)), nil }}
+		run := engine.Run{Steps: []engine.Step{engine.New("unseal.vault/vault", opening)}}
+		plan, err := run.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute}); err != nil {
+			t.Fatalf("server %d: %v", i, err)
+		}
+	}
+	var peers struct {
+		Data struct {
+			Config struct {
+				Servers []map[string]any `json:"servers"`
+			} `json:"config"`
+		} `json:"data"`
+	}
+	root := first.client().WithToken(readKeys(t, file).RootToken)
+	if err := root.Read(t.Context(), "sys/storage/raft/configuration", &peers); err != nil || len(peers.Data.Config.Servers) != 3 {
+		t.Fatalf("peers: %+v, %v", peers, err)
+	}
+	// A standby hands requests on to the leader.
+	if lives, err := servers[2].client().WithToken(readKeys(t, file).RootToken).Lives(t.Context()); err != nil || !lives {
+		t.Fatalf("by a standby: %v, %v", lives, err)
+	}
+}
+
+// startJoiner starts a further server of a cluster.
+func startJoiner(t *testing.T, number int, join string) *server {
+	t.Helper()
+	s := startVault(t, "")
+	s.kill()
+	s.empty(t)
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := strings.Replace(string(text), `node_id = "vault-0"`, fmt.Sprintf("node_id = \"vault-%d\"\n  %s", number, join), 1)
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+	return s
+}

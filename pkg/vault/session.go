@@ -1,0 +1,134 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// SessionTime is how long a session's token lives if nobody revokes it.
+const SessionTime = 15 * time.Minute
+
+// OperatorPolicy is the name of the policy that a session's token has.
+const OperatorPolicy = "onyxia-operator"
+
+// Session is a short-lived token with the rights of one policy.
+type Session struct {
+	// Client carries the token.
+	Client *Client
+	// lent says that the token is somebody else's to revoke.
+	lent bool
+}
+
+// OpenSession makes a short-lived token with the named policy, writing the policy first if it is not there as given. The
+// root token makes it and is not its parent, so the root token may be revoked while the session goes on. If this program
+// is killed, the token ends by itself after SessionTime.
+func (c *Client) OpenSession(ctx context.Context, root Secret, name, policy string) (*Session, error) {
+	as := c.WithToken(root)
+	seen, err := as.policy(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s of the session: %w", name, err)
+	}
+	if seen == nil || *seen != policy {
+		if err := as.writePolicy(ctx, name, policy); err != nil {
+			return nil, fmt.Errorf("policy %s of the session: %w", name, err)
+		}
+	}
+	ttl := SessionTime.String()
+	in := map[string]any{
+		"policies": []string{name}, "ttl": ttl, "explicit_max_ttl": ttl, "renewable": false, "display_name": "kubectl-onyxia",
+	}
+	token, err := as.tokenFrom(ctx, "auth/token/create-orphan", in)
+	if err != nil {
+		return nil, fmt.Errorf("token of the session: %w", err)
+	}
+	return &Session{Client: c.WithToken(token)}, nil
+}
+
+// Login opens a session with a JWT, for the role of a service account.
+func (c *Client) Login(ctx context.Context, mount, role string, jwt Secret) (*Session, error) {
+	token, err := c.WithToken(Secret{}).tokenFrom(ctx, "auth/"+mount+"/login", map[string]any{"role": role, "jwt": jwt.Reveal()})
+	if err != nil {
+		return nil, fmt.Errorf("login as %s: %w", role, err)
+	}
+	return &Session{Client: c.WithToken(token)}, nil
+}
+
+func (c *Client) tokenFrom(ctx context.Context, path string, in any) (Secret, error) {
+	var answer struct {
+		Auth struct {
+			Token string `json:"client_token"`
+		} `json:"auth"`
+	}
+	if err := c.Write(ctx, path, in, &answer); err != nil {
+		return Secret{}, err
+	}
+	if answer.Auth.Token == "" {
+		return Secret{}, fmt.Errorf("vault: PUT %s: no token in the answer; is there a second factor (MFA) on it?", path)
+	}
+	return NewSecret(answer.Auth.Token), nil
+}
+
+// Close revokes the session's token, unless it was given by hand. A token that is gone already is no error.
+func (s *Session) Close(ctx context.Context) error {
+	if s.lent {
+		return nil
+	}
+	return s.Client.RevokeSelf(ctx)
+}
+
+// RevokeSelf revokes the token that the client carries: a session's, or the root token once all stands.
+func (c *Client) RevokeSelf(ctx context.Context) error {
+	err := c.Write(ctx, "auth/token/revoke-self", nil, nil)
+	if errors.Is(err, ErrPermissionDenied) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("revoke the token: %w; it ends by itself after %s unless it is the root token", err, SessionTime)
+	}
+	return nil
+}
+
+// Lives tells whether the token that the client carries is still good.
+func (c *Client) Lives(ctx context.Context) (bool, error) {
+	err := c.Read(ctx, "auth/token/lookup-self", nil)
+	if errors.Is(err, ErrPermissionDenied) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Root gives a root token: the one among the opened keys if it is still good, else a new one made from the shares.
+func (c *Client) Root(ctx context.Context, opened Opened, report func(string)) (Secret, error) {
+	if !opened.RootToken.Empty() {
+		lives, err := c.WithToken(opened.RootToken).Lives(ctx)
+		if err != nil {
+			return Secret{}, err
+		}
+		if lives {
+			return opened.RootToken, nil
+		}
+	}
+	return c.GenerateRoot(ctx, SharesOf(opened), report)
+}
+
+// ForgetRootToken takes the root token out of the document, after it has been revoked. It needs no identity.
+func ForgetRootToken(ctx context.Context, keeper Keeper) error {
+	document, err := keeper.Read(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := ParseKeys(document)
+	if err != nil {
+		return fmt.Errorf("%s: %w", keeper, err)
+	}
+	if keys.RootToken == "" {
+		return nil
+	}
+	keys.RootToken = ""
+	if document, err = keys.encode(); err != nil {
+		return err
+	}
+	return keeper.Replace(ctx, document)
+}

@@ -1,0 +1,59 @@
+# Has a Vault initialise itself and lays its answer down beside its data. Runs in Vault's container.
+# usage: sh -c SCRIPT SCRIPT initialise|collect|remove FOLDER [CLI KIND SHARES THRESHOLD]   public keys on stdin, one a line, then a dot
+set -eu
+umask 077
+self=$0 verb=$1 folder=$2 out=$2/.onyxia-init
+shift 2
+
+case $verb in
+collect)
+  if [ -e "$out" ]; then cat "$out"; fi
+  exit 0 ;;
+remove)
+  rm -f "$out" "$out".*
+  sync
+  exit 0 ;;
+run)
+  # Nothing but the machine's end stops this part: it has no terminal, no session and no reader.
+  trap '' HUP INT TERM PIPE
+  work=$1
+  shift
+  if "$@" >"$work.answer" 2>"$work.error"; then
+    sync
+    mv "$work.answer" "$out"
+    sync
+  fi
+  : >"$work.done"
+  exit 0 ;;
+esac
+
+cli=$1 kind=$2 shares=$3 threshold=$4
+if [ -e "$out" ]; then exit 0; fi
+work=$out.$$
+rm -f "$work".*
+n=0 files=
+while IFS= read -r key && [ "$key" != . ]; do
+  n=$((n + 1))
+  printf %s "$key" >"$work.key$n"
+  files=$files${files:+,}$work.key$n
+done
+case $kind in
+recovery) set -- "-recovery-shares=$shares" "-recovery-threshold=$threshold" "-recovery-pgp-keys=$files" ;;
+*) set -- "-key-shares=$shares" "-key-threshold=$threshold" "-pgp-keys=$files" ;;
+esac
+set -- "$cli" operator init -format=json "$@" "-root-token-pgp-key=$work.key1"
+detach=$(command -v setsid || true)
+$detach /bin/sh -c "$self" "$self" run "$folder" "$work" "$@" </dev/null >/dev/null 2>&1 &
+wait $! || true
+tries=0
+while [ ! -e "$work.done" ] && [ $tries -lt 60 ]; do
+  sleep 1
+  tries=$((tries + 1))
+done
+if [ -e "$out" ]; then
+  rm -f "$work".*
+  exit 0
+fi
+if [ -e "$work.error" ]; then cat "$work.error" >&2; fi
+if [ -e "$work.done" ]; then rm -f "$work".*; fi
+exit 1

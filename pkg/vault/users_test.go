@@ -1,0 +1,267 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+)
+
+// login logs a user in; the error is Vault's.
+func (d *datalab) login(t *testing.T, jwt Secret) (*Client, error) {
+	t.Helper()
+	session, err := d.client().Login(t.Context(), "jwt", "onyxia-user", jwt)
+	if err != nil {
+		if strings.Contains(err.Error(), jwt.Reveal()) {
+			t.Fatal("the error shows the token")
+		}
+		return nil, err
+	}
+	return session.Client, nil
+}
+
+func (d *datalab) mustLogin(t *testing.T, name string, groups ...string) *Client {
+	t.Helper()
+	c, err := d.login(t, d.issuer.token(t, name, groups, nil))
+	if err != nil {
+		t.Fatalf("login of %q: %v", name, err)
+	}
+	return c
+}
+
+func write(ctx context.Context, c *Client, path, value string) error {
+	return c.Write(ctx, path, map[string]any{"data": map[string]string{"x": value}}, nil)
+}
+
+func TestUsers(t *testing.T) {
+	d := startDatalab(t)
+	d.configure(t)
+	t.Run("tokens refused", d.tokensRefused)
+	t.Run("folders", d.folders)
+	t.Run("groups", d.groups)
+	t.Run("hostile names", d.hostileNames)
+	t.Run("letter case", d.letterCase)
+	t.Run("hostile groups", d.hostileGroups)
+	t.Run("empty prefix", d.emptyPrefix)
+}
+
+// Which tokens do not get in, each with Vault's own word for it.
+func (d *datalab) tokensRefused(t *testing.T) {
+	other := startIssuer(t)
+	now := time.Now()
+	for name, c := range map[string]struct {
+		jwt  Secret
+		want string
+	}{
+		"foreign audience":               {d.issuer.token(t, "alice", nil, map[string]any{"aud": []string{"onyxia-minio", "account"}}), "invalid audience (aud) claim"},
+		"no audience":                    {d.issuer.token(t, "alice", nil, map[string]any{"aud": nil}), "invalid audience (aud) claim"},
+		"expired":                        {d.issuer.token(t, "alice", nil, map[string]any{"iat": now.Add(-time.Hour).Unix(), "exp": now.Add(-2 * time.Minute).Unix()}), "token is expired"},
+		"not yet valid":                  {d.issuer.token(t, "alice", nil, map[string]any{"nbf": now.Add(10 * time.Minute).Unix()}), "token not yet valid"},
+		"another realm":                  {other.token(t, "alice", nil, nil), "failed to verify"},
+		"another realm, our issuer":      {other.token(t, "alice", nil, map[string]any{"iss": d.issuer.url()}), "failed to verify"},
+		"our keys, another issuer":       {d.issuer.token(t, "alice", nil, map[string]any{"iss": other.url()}), "invalid issuer (iss) claim"},
+		"no user name":                   {d.issuer.token(t, "alice", nil, map[string]any{"preferred_username": nil}), `claim "preferred_username" not found`},
+		"a user name that is no text":    {d.issuer.token(t, "alice", nil, map[string]any{"preferred_username": 7}), "could not be converted to string"},
+		"an empty user name":             {d.issuer.token(t, "", nil, nil), ""},
+		"no token at all":                {NewSecret("no.token.at-all"), "error validating token"},
+		"a token whose signature is cut": {NewSecret(strings.TrimRight(d.issuer.token(t, "alice", nil, nil).Reveal(), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")), "error"},
+	} {
+		_, err := d.login(t, c.jwt)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		t.Logf("%s: %v", name, err)
+	}
+	// Vault forgives a minute of difference between clocks (clock_skew_leeway).
+	if _, err := d.login(t, d.issuer.token(t, "alice", nil, map[string]any{"iat": now.Add(-time.Hour).Unix(), "exp": now.Add(-30 * time.Second).Unix()})); err != nil {
+		t.Errorf("expired 30 s ago: %v", err)
+	}
+}
+
+// Own folder yes, another's no, the parent no.
+func (d *datalab) folders(t *testing.T) {
+	ctx := t.Context()
+	alice, bob := d.mustLogin(t, "alice"), d.mustLogin(t, "bob")
+	if err := write(ctx, alice, "onyxia-kv/data/user-alice/.onyxia/key", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := alice.List(ctx, "onyxia-kv/metadata/user-alice"); err != nil || !slices.Equal(keys, []string{".onyxia/"}) {
+		t.Errorf("own list, as the web asks for it: %v, %v", keys, err)
+	}
+	// What is not there is 404 and no refusal; the web relies on it at the first login.
+	if err := alice.Read(ctx, "onyxia-kv/data/user-alice/none", nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("own secret that is not there: %v", err)
+	}
+	for what, err := range map[string]error{
+		"read":          bob.Read(ctx, "onyxia-kv/data/user-alice/.onyxia/key", nil),
+		"list":          bob.Read(ctx, "onyxia-kv/metadata/user-alice?list=true", nil),
+		"write":         write(ctx, bob, "onyxia-kv/data/user-alice/.onyxia/key", "2"),
+		"delete":        bob.Delete(ctx, "onyxia-kv/metadata/user-alice/.onyxia/key"),
+		"list parent":   bob.Read(ctx, "onyxia-kv/metadata/?list=true", nil),
+		"list parent/":  bob.Read(ctx, "onyxia-kv/metadata?list=true", nil),
+		"read prefix":   bob.Read(ctx, "onyxia-kv/data/user-bobby/x", nil),
+		"a group":       bob.Read(ctx, "onyxia-kv/data/projet-g1/x", nil),
+		"mounts":        bob.Read(ctx, "sys/mounts", nil),
+		"the policy":    bob.Read(ctx, "sys/policies/acl/onyxia", nil),
+		"other aliases": bob.Read(ctx, "identity/entity-alias/id?list=true", nil),
+	} {
+		if !errors.Is(err, ErrPermissionDenied) {
+			t.Errorf("bob, %s: %v", what, err)
+		}
+	}
+	if err := alice.Delete(ctx, "onyxia-kv/metadata/user-alice/.onyxia/key"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Group folders by membership; taken away with the next login, for tokens given before as well.
+func (d *datalab) groups(t *testing.T) {
+	ctx := t.Context()
+	carol := d.mustLogin(t, "carol", "g1", "g2")
+	for group, allowed := range map[string]bool{"g1": true, "g2": true, "g3": false} {
+		err := write(ctx, carol, "onyxia-kv/data/projet-"+group+"/x", "1")
+		if allowed != (err == nil) || !allowed && !errors.Is(err, ErrPermissionDenied) {
+			t.Errorf("member of g1 and g2 writes to %s: %v", group, err)
+		}
+	}
+	later := d.mustLogin(t, "carol", "g2")
+	for who, c := range map[string]*Client{"new token": later, "token from before": carol} {
+		if err := c.Read(ctx, "onyxia-kv/data/projet-g1/x", nil); !errors.Is(err, ErrPermissionDenied) {
+			t.Errorf("%s, membership of g1 taken away: %v", who, err)
+		}
+		if err := c.Read(ctx, "onyxia-kv/data/projet-g2/x", nil); err != nil {
+			t.Errorf("%s, still a member of g2: %v", who, err)
+		}
+	}
+	none := d.mustLogin(t, "carol")
+	if err := none.Read(ctx, "onyxia-kv/data/projet-g2/x", nil); !errors.Is(err, ErrPermissionDenied) {
+		t.Errorf("no group left: %v", err)
+	}
+	many := []string{"m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "m10"}
+	eleven := d.mustLogin(t, "eve", many...)
+	for i, group := range many {
+		err := write(ctx, eleven, "onyxia-kv/data/projet-"+group+"/x", "1")
+		if (err == nil) != (i < 10) {
+			t.Errorf("group %d of 11: %v", i, err)
+		}
+	}
+}
+
+// What a user with a name that means something in a path may reach.
+func (d *datalab) hostileNames(t *testing.T) {
+	ctx := t.Context()
+	bob := d.mustLogin(t, "bob")
+	for _, path := range []string{"x", "sub/x", "sub/deep/x"} {
+		if err := write(ctx, bob, "onyxia-kv/data/user-bob/"+path, "of bob"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		// bobs are what of bob's it reaches.
+		bobs []string
+	}{
+		{name: "+"}, {name: "*"}, {name: "b*"}, {name: "bo+"}, {name: "+/"}, {name: "*/"}, {name: "../user-bob"}, {name: "x/../user-bob"}, {name: "..%2fuser-bob"},
+		{name: "{{identity.entity.id}}"}, {name: `bob"`}, {name: "bob/*"}, {name: "bob*"}, {name: "bob\x00"}, {name: "bob "}, {name: "bob/sub", bobs: []string{"sub/x", "sub/deep/x"}},
+		{name: "bob/+", bobs: []string{"sub/x", "sub/deep/x"}}, {name: "bob/", bobs: nil}, {name: "+*"}, {name: "bob/+*"},
+	} {
+		client, err := d.login(t, d.issuer.token(t, c.name, nil, nil))
+		if err != nil {
+			t.Logf("%q: cannot log in: %v", c.name, err)
+			continue
+		}
+		var reached []string
+		for _, path := range []string{"x", "sub/x", "sub/deep/x"} {
+			if client.Read(ctx, "onyxia-kv/data/user-bob/"+path, nil) == nil {
+				reached = append(reached, path)
+			}
+		}
+		own := write(ctx, client, "onyxia-kv/data/user-"+c.name+"/x", "own")
+		t.Logf("%q: own folder: %v; bob's: %v", c.name, own, reached)
+		if !slices.Equal(reached, c.bobs) {
+			t.Errorf("%q reaches of bob's secrets %v, expected %v", c.name, reached, c.bobs)
+		}
+		if err := client.Read(ctx, "onyxia-kv/metadata/?list=true", nil); err == nil {
+			t.Errorf("%q lists all folders", c.name)
+		}
+		if err := client.Read(ctx, "onyxia-kv/data/projet-g2/x", nil); err == nil {
+			t.Errorf("%q reads a group's secret", c.name)
+		}
+	}
+	accessor := engine.NewOutput[string]("auth.vault/jwt")
+	if _, err := (AuthMount{Access: d.setup.Access, Path: "jwt", Accessor: accessor}).Observe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	mount, err := accessor.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile, err := d.root().HostileNames(ctx, mount)
+	t.Logf("found afterwards: %q", hostile)
+	if err != nil || !slices.Contains(hostile, "bob/+") || !slices.Contains(hostile, "+") || slices.Contains(hostile, "bob") || slices.Contains(hostile, "carol") {
+		t.Errorf("hostile names found: %q, %v", hostile, err)
+	}
+}
+
+// Vault compares names without regard to case, so users whose names differ in case only are one to it: the issuer must not
+// have such users. Keycloak has none; it keeps names in lower case.
+func (d *datalab) letterCase(t *testing.T) {
+	ctx := t.Context()
+	kim := d.mustLogin(t, "kim")
+	if err := write(ctx, kim, "onyxia-kv/data/user-kim/x", "of kim"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"KIM", "Kim", "\u212Aim"} { // the last begins with the Kelvin sign, whose lower case is k
+		c := d.mustLogin(t, name)
+		if err := c.Read(ctx, "onyxia-kv/data/user-kim/x", nil); err != nil {
+			t.Errorf("%q is not kim to Vault any more: %v; then UserPolicy's documentation is wrong", name, err)
+		}
+		if err := write(ctx, c, "onyxia-kv/data/user-"+name+"/x", ""); !errors.Is(err, ErrPermissionDenied) {
+			t.Errorf("%q has a folder of that name: %v", name, err)
+		}
+	}
+}
+
+// A group's name reaches no further than its own folder; one of them locks its members out.
+func (d *datalab) hostileGroups(t *testing.T) {
+	ctx := t.Context()
+	for group, locked := range map[string]bool{"+": false, "*": false, "../user-bob": false, "g2/+": false, "/g2": false, "": false, "+*": true} {
+		c := d.mustLogin(t, "mallory", group)
+		if err := write(ctx, c, "onyxia-kv/data/user-mallory/x", ""); (err != nil) != locked {
+			t.Errorf("a member of the group %q, own folder: %v", group, err)
+		}
+		if c.Read(ctx, "onyxia-kv/data/projet-g2/x", nil) == nil || c.Read(ctx, "onyxia-kv/data/user-bob/x", nil) == nil {
+			t.Errorf("a member of the group %q reaches what is not theirs", group)
+		}
+	}
+}
+
+// Why a prefix must not be empty unless names are checked: "+" is then everybody.
+func (d *datalab) emptyPrefix(t *testing.T) {
+	ctx := t.Context()
+	with := d.setup.UserPrefix
+	d.setup.UserPrefix = ""
+	defer func() {
+		d.setup.UserPrefix, d.setup.NamesChecked = with, false
+		d.configure(t)
+	}()
+	for _, line := range d.plan(t).Steps {
+		if blocked := line.Change.Action == engine.Blocked; blocked != (line.ID == "policy.vault/onyxia") {
+			t.Errorf("%s: %+v", line.ID, line.Change)
+		}
+	}
+	d.setup.NamesChecked = true
+	d.configure(t)
+	bob, plus := d.mustLogin(t, "bob"), d.mustLogin(t, "+")
+	if err := write(ctx, bob, "onyxia-kv/data/bob/x", "of bob"); err != nil {
+		t.Fatal(err)
+	}
+	if err := plus.Read(ctx, "onyxia-kv/data/bob/x", nil); err != nil {
+		t.Errorf("without a prefix, + reads no longer what is bob's: %v; then the guard may go", err)
+	}
+}

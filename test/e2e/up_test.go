@@ -1,0 +1,200 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The skeleton: a bare cluster, one command, Onyxia over HTTPS; the same command again, nothing written.
+func TestUp(t *testing.T) {
+	b := bed(t)
+	b.bare()
+	first := b.onyxia("up", "ingress", "tls", "app").ok(t)
+	t.Logf("first run: %s\n%s", first.took.Round(time.Millisecond), first.stdout)
+	for _, want := range []string{"release.helm/traefik created", "certificate.acme/onyxia-tls created", "release.helm/onyxia created", "Onyxia is at https://onyxia.demo.test"} {
+		if !strings.Contains(first.stdout, want) {
+			t.Errorf("stdout lacks %q", want)
+		}
+	}
+	b.tool("demo", "dns")
+
+	t.Run("a client that knows the root alone gets the page", func(t *testing.T) {
+		b := bed(t)
+		if page := b.curl("https://onyxia.demo.test/"); !strings.Contains(strings.ToLower(page), "onyxia") {
+			t.Errorf("the page is %.200s", page)
+		}
+		var served struct {
+			Regions []map[string]any `json:"regions"`
+		}
+		if err := json.Unmarshal([]byte(b.curl("https://onyxia.demo.test/api/public/configuration")), &served); err != nil || len(served.Regions) != 1 {
+			t.Errorf("served %v, %v", served, err)
+		}
+	})
+	t.Run("the certificate carries both names", func(t *testing.T) {
+		b := bed(t)
+		leaf := b.certificate("traefik", "onyxia-tls")
+		names := slices.Sorted(slices.Values(leaf.DNSNames))
+		if d := cmp.Diff([]string{"*.lab.demo.test", "onyxia.demo.test"}, names); d != "" {
+			t.Error(d)
+		}
+	})
+	t.Run("plain HTTP redirects", func(t *testing.T) {
+		b := bed(t)
+		got := b.in("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "http://onyxia.demo.test/")
+		if !strings.HasPrefix(got, "308 https://onyxia.demo.test") && !strings.HasPrefix(got, "301 https://onyxia.demo.test") {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("the second run writes nothing", func(t *testing.T) {
+		b := bed(t)
+		before := b.revisions()
+		var second result
+		var acme []string
+		writes := b.writes(func() {
+			acme = b.acme(func() { second = b.onyxia("up", "ingress", "tls", "app").ok(t) })
+		})
+		t.Logf("second run: %s\n%s", second.took.Round(time.Millisecond), second.stdout)
+		if len(writes) > 0 {
+			t.Errorf("writes:\n%s", strings.Join(writes, "\n"))
+		}
+		if len(acme) > 0 {
+			t.Errorf("requests to the ACME server:\n%s", strings.Join(acme, "\n"))
+		}
+		if d := cmp.Diff(before, b.revisions()); d != "" {
+			t.Errorf("Helm revisions: %s", d)
+		}
+		for _, line := range lines(second.stdout) {
+			if !strings.HasSuffix(line, " unchanged") && !strings.HasPrefix(line, "Onyxia is at") {
+				t.Errorf("second run says %q", line)
+			}
+		}
+	})
+	t.Run("diff finds nothing, and a change made by hand", func(t *testing.T) {
+		b := bed(t)
+		b.onyxia("diff", "ingress", "tls", "app").ok(t)
+		b.in("kubectl", "-n", "onyxia", "scale", "deployment/onyxia-web", "--replicas=2")
+		changed := b.onyxia("diff", "ingress", "tls", "app")
+		if changed.code != 2 || !strings.Contains(changed.stdout, "spec.replicas") {
+			t.Errorf("exit code %d\n%s", changed.code, changed.stdout)
+		}
+		before := b.revisions()
+		b.onyxia("app", "install").ok(t)
+		if got := b.in("kubectl", "-n", "onyxia", "get", "deployment/onyxia-web", "-o", "jsonpath={.spec.replicas}"); got != "1" {
+			t.Errorf("replicas %s", got)
+		}
+		if d := cmp.Diff(before, b.revisions()); d != "" {
+			t.Errorf("mending made a new Helm revision: %s", d)
+		}
+	})
+	t.Run("status is well", func(t *testing.T) {
+		bed(t).onyxia("status").ok(t)
+	})
+}
+
+// Each stage alone, in the guide's order, and a run that was killed half way, give the same cluster as up.
+func TestSameCluster(t *testing.T) {
+	b := bed(t)
+	b.bare()
+	b.onyxia("up", "ingress", "tls", "app").ok(t)
+	want := b.state()
+
+	t.Run("stage by stage", func(t *testing.T) {
+		b := bed(t)
+		b.bare()
+		b.onyxia("ingress", "install").ok(t)
+		b.onyxia("tls", "issue").ok(t)
+		b.onyxia("app", "install").ok(t)
+		if d := cmp.Diff(want, b.state()); d != "" {
+			t.Error(d)
+		}
+	})
+	for _, after := range []time.Duration{700 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
+		t.Run("killed after "+after.String(), func(t *testing.T) {
+			b := bed(t)
+			b.bare()
+			b.killed(after, "up", "ingress", "tls", "app")
+			b.onyxia("up", "ingress", "tls", "app").ok(t)
+			if d := cmp.Diff(want, b.state()); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// killed runs the plugin and sends it SIGKILL.
+func (b testbed) killed(after time.Duration, args ...string) {
+	b.t.Helper()
+	cmd := b.command(filepath.Join(b.root, "testbed", "demo"), append([]string{"plugin"}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(after)
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		b.t.Logf("kill: %v", err)
+	}
+	if err := cmd.Wait(); err == nil {
+		b.t.Logf("the run had ended before it was killed")
+	}
+}
+
+// revisions lists the Helm releases with their revisions.
+func (b testbed) revisions() []string {
+	b.t.Helper()
+	return lines(b.in("kubectl", "get", "secret", "-A", "-l", "owner=helm", "-o", "name"))
+}
+
+func (b testbed) certificate(namespace, name string) *x509.Certificate {
+	b.t.Helper()
+	encoded := b.in("kubectl", "-n", namespace, "get", "secret", name, "-o", `jsonpath={.data.tls\.crt}`)
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		b.t.Fatalf("no certificate in %s/%s", namespace, name)
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return leaf
+}
+
+// The home page in a real browser.
+func TestHomePageInBrowser(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("chromium is missing, with which the page is opened: apt-get install chromium")
+	}
+	b := bed(t)
+	b.onyxia("up", "ingress", "tls", "app").ok(t)
+	b.tool("demo", "dns")
+	profile := t.TempDir()
+	page := b.tool("exec", "--beside", chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+profile,
+		"--ignore-certificate-errors-spki-list="+b.spki(), "--virtual-time-budget=20000", "--dump-dom", "https://onyxia.demo.test/")
+	if !strings.Contains(page, "Onyxia") {
+		t.Errorf("the page is %.400s", page)
+	}
+	if out := os.Getenv("E2E_ARTIFACTS"); out != "" {
+		if err := os.WriteFile(filepath.Join(out, "home.html"), []byte(page), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
