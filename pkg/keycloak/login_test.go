@@ -172,7 +172,7 @@ func registration(ctx context.Context, t *testing.T, server *keycloaktest.Server
 		t.Fatal(err)
 	}
 	b := newBrowser()
-	verifier := rand.Text()
+	verifier := rand.Text() + rand.Text() // RFC 7636 asks for 43 characters
 	challenge := sha256.Sum256([]byte(verifier))
 	query := url.Values{"client_id": {"onyxia"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {"https://onyxia.demo.test/"},
 		"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -186,7 +188,9 @@ func TestExplainWhyTheClusterIsNotReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	stranger := httptest.NewTLSServer(http.NotFoundHandler())
+	stranger := httptest.NewUnstartedServer(http.NotFoundHandler())
+	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
+	stranger.StartTLS()
 	defer stranger.Close()
 	plugin := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(plugin, []byte(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: "`+kubetest.Start(t).Address+`"}}],

@@ -57,7 +57,7 @@ func (c *Client) upgrade(ctx context.Context, namespace, pod string) (httpstream
 }
 
 // forwarded is one connection. Its near end is a pipe, which knows deadlines; the far end's complaint becomes the error
-// of the next Read.
+// of the next Read or Write.
 type forwarded struct {
 	net.Conn
 	mu   sync.Mutex
@@ -67,14 +67,25 @@ type forwarded struct {
 // Read gives the far end's own words in place of a bare end of file.
 func (f *forwarded) Read(b []byte) (int, error) {
 	n, err := f.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.said != nil {
-			return n, f.said
-		}
+	return n, f.reason(err)
+}
+
+// Write gives the far end's own words in place of a closed pipe.
+func (f *forwarded) Write(b []byte) (int, error) {
+	n, err := f.Conn.Write(b)
+	return n, f.reason(err)
+}
+
+func (f *forwarded) reason(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+		return err
 	}
-	return n, err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.said != nil {
+		return f.said
+	}
+	return err
 }
 
 func (f *forwarded) blame(err error) {

@@ -11,6 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +22,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
@@ -290,6 +295,58 @@ func TestForwardedConnectionKnowsDeadlines(t *testing.T) {
 	}
 	if err := conn.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A proxy before the API server that has no WebSockets: kubectl's older protocol is taken instead.
+func TestForwardWithoutWebSockets(t *testing.T) {
+	cluster, _, ns := connect(t)
+	putService(t, cluster, ns, corev1.ServicePort{Port: 8080})
+	cluster.Back(t, ns, "web", 8080, serving(t, "one").Listener.Addr().String())
+	older := rest.CopyConfig(cluster.Config)
+	older.NextProtos = []string{"http/1.1"}
+	transport, err := rest.TransportFor(older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := url.Parse(cluster.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := httputil.NewSingleHostReverseProxy(far)
+	through.Transport = transport
+	var mu sync.Mutex
+	var upgrades []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kind := r.Header.Get("Upgrade"); kind != "" {
+			mu.Lock()
+			upgrades = append(upgrades, kind)
+			mu.Unlock()
+			if kind == "websocket" {
+				http.Error(w, "no such upgrade", http.StatusBadRequest)
+				return
+			}
+		}
+		through.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	config := &rest.Config{Host: proxy.URL}
+	set, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tunnel, err := (&kube.Client{Config: config, Clientset: set}).Forward(t.Context(), ns, "web", 8080)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tunnel.Close()
+	if got, err := get(t.Context(), kube.HTTPClient(tunnel, nil), "http://x/"); err != nil || got != "one x 0" {
+		t.Errorf("%q %v", got, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(upgrades, []string{"websocket", "SPDY/3.1"}) {
+		t.Errorf("upgrades %v", upgrades)
 	}
 }
 

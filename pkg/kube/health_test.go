@@ -331,6 +331,20 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+func TestHealthOfOnePod(t *testing.T) {
+	cluster, c, ns := connect(t)
+	putPod(t, cluster, ns, "p", waiting("ErrImagePull", "no such image", 0))
+	pod := []*unstructured.Unstructured{object(t, `{apiVersion: v1, kind: Pod, metadata: {name: p}}`, ns)}
+	if h := health(t, c, pod); h.Ready || !strings.Contains(h.Reason, "ErrImagePull: no such image") {
+		t.Errorf("%+v", h)
+	}
+	done := []*unstructured.Unstructured{object(t, `{apiVersion: v1, kind: Pod, metadata: {name: done}}`, ns)}
+	putPod(t, cluster, ns, "done", corev1.PodStatus{Phase: corev1.PodSucceeded})
+	if h := health(t, c, done); !h.Ready {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestLoadBalancerThatGetsNoAddress(t *testing.T) {
 	cluster, c, ns := connect(t)
 	list := mended(t, c, manifest(t, "service.yaml", ns)...)

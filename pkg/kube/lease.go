@@ -53,7 +53,38 @@ func (l *lease) write(ctx context.Context, live *coordinationv1.Lease, acquired 
 	return written, nil
 }
 
-// Held is a lock that this process holds. Only this process writes its Lease, so any other writer means that it is lost.
+// reread gets a Lease that somebody else wrote to, nil when it is no longer ours. Labels may be put on it by anybody.
+func (l *lease) reread(ctx context.Context, last *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	live, err := l.api.Get(ctx, l.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read lock %s/%s: %w", l.namespace, l.name, err)
+	}
+	if live.UID != last.UID || live.Annotations[processAnnotation] != l.self.mark() || holderOf(live) != l.self.String() {
+		return nil, nil
+	}
+	return live, nil
+}
+
+// renewed writes the Lease once more, also when somebody touched it; errTaken when it is no longer ours.
+func (l *lease) renewed(ctx context.Context, last *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	acquired := last.Spec.AcquireTime.Time
+	live, err := l.write(ctx, last, acquired)
+	if !errors.Is(err, errTaken) {
+		return live, err
+	}
+	if live, err = l.reread(ctx, last); err != nil {
+		return nil, err
+	}
+	if live == nil {
+		return nil, errTaken
+	}
+	return l.write(ctx, live, acquired)
+}
+
+// Held is a lock that this process holds.
 type Held struct {
 	lease *lease
 	lost  chan struct{}
@@ -85,7 +116,6 @@ func hold(ctx context.Context, l *lease, live *coordinationv1.Lease) *Held {
 }
 
 func (h *Held) renew(ctx context.Context) {
-	acquired := h.live.Spec.AcquireTime.Time
 	deadline := time.Now().Add(h.lease.timing.Duration)
 	wait := h.lease.timing.Renewal
 	for {
@@ -96,7 +126,7 @@ func (h *Held) renew(ctx context.Context) {
 		}
 		began := time.Now()
 		attempt, cancel := context.WithDeadline(ctx, deadline)
-		live, err := h.lease.write(attempt, h.live, acquired)
+		live, err := h.lease.renewed(attempt, h.live)
 		cancel()
 		switch {
 		case err == nil:
@@ -123,16 +153,10 @@ func (h *Held) Unlock(ctx context.Context) error {
 	if !apierrors.IsConflict(err) {
 		return err
 	}
-	// A renewal that was cut off may still have been written.
-	live, err := h.lease.api.Get(ctx, h.lease.name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("give back lock %s/%s: %w", h.lease.namespace, h.lease.name, err)
-	}
-	if live.UID != h.live.UID || live.Annotations[processAnnotation] != h.lease.self.mark() {
-		return nil
+	// Somebody touched it, or a renewal that was cut off was written after all.
+	live, err := h.lease.reread(ctx, h.live)
+	if err != nil || live == nil {
+		return err
 	}
 	if err := h.remove(ctx, live.ResourceVersion); !apierrors.IsConflict(err) {
 		return err

@@ -17,6 +17,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -61,6 +62,9 @@ func TestLockIsHeldByOneAtATime(t *testing.T) {
 	var locked *kube.LockedError
 	if !errors.As(err, &locked) || locked.Holder != *l.Spec.HolderIdentity || time.Since(locked.Since) > time.Minute {
 		t.Fatalf("got %v", err)
+	}
+	if said := err.Error(); !strings.Contains(said, locked.Holder) || !strings.Contains(said, locked.Expires.UTC().Format(time.RFC3339)) {
+		t.Errorf("the message names no holder or no end: %s", said)
 	}
 	if _, err := c.Lock(t.Context(), ns, "another"); err != nil {
 		t.Errorf("another lock is another lock: %v", err)
@@ -267,11 +271,53 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// Something else may touch the Lease's labels; it is still ours to renew and to give back.
+func TestLeaseThatIsTouchedIsStillOurs(t *testing.T) {
+	_, c, ns := connect(t)
+	held, err := c.LockFor(t.Context(), ns, "lock", quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := c.Clientset.CoordinationV1().Leases(ns)
+	touch := func() {
+		patch := []byte(`{"metadata": {"labels": {"touched": "` + fmt.Sprint(time.Now().UnixNano()) + `"}}}`)
+		if _, err := api.Patch(t.Context(), "lock", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	touch()
+	select {
+	case <-held.Lost():
+		t.Fatal("lost because of a label")
+	case <-time.After(3 * quick.Renewal):
+	}
+	if renewed := readLease(t, c, ns, "lock").Spec.RenewTime; time.Since(renewed.Time) > quick.Duration {
+		t.Errorf("not renewed since %s", renewed)
+	}
+	touch()
+	if err := held.Unlock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.Get(t.Context(), "lock", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLockInAnEndingNamespace(t *testing.T) {
+	cluster, c, ns := connect(t)
+	if err := cluster.Clientset().CoreV1().Namespaces().Delete(t.Context(), ns, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Lock(t.Context(), ns, "lock"); err == nil || !strings.Contains(err.Error(), "namespace "+ns+" is being deleted") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestLockInANamespaceThatIsNotThere(t *testing.T) {
 	_, c, _ := connect(t)
 	_, err := c.Lock(t.Context(), "nowhere", "lock")
 	var missing *kube.NoNamespaceError
-	if !errors.As(err, &missing) || missing.Namespace != "nowhere" {
+	if !errors.As(err, &missing) || missing.Namespace != "nowhere" || !strings.Contains(err.Error(), "namespace nowhere is not there") {
 		t.Errorf("got %v", err)
 	}
 }

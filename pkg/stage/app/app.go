@@ -46,8 +46,12 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	needs := []engine.ID{stage.NamespaceID(namespace), stage.AddressID}
 	var list []engine.Step
 	if len(env.Platform.CAPEM) > 0 {
+		files, err := onyxia.CAFiles(env.Platform.CAPEM)
+		if err != nil {
+			return nil, fmt.Errorf("trust.caBundle: %w", err)
+		}
 		id := engine.ID("configmap/" + CAConfigMap)
-		list = append(list, engine.New(id, kube.NewObject(env.Kube, kube.Fixed(caConfigMap(namespace, env.Platform.CAPEM))), stage.NamespaceID(namespace)))
+		list = append(list, engine.New(id, kube.NewObject(env.Kube, kube.Fixed(caConfigMap(namespace, files))), stage.NamespaceID(namespace)))
 		needs = append(needs, id)
 	}
 	if env.Has("auth") {
@@ -72,6 +76,7 @@ func Values(env stage.Env) (map[string]any, error) {
 	in := onyxia.Input{
 		Platform:     env.Platform,
 		ChartVersion: component.Chart.Version,
+		Images:       component.Images,
 		Auth:         env.Has("auth"),
 		S3:           env.Has("s3"),
 		Vault:        env.Has("vault"),
@@ -93,7 +98,11 @@ func lint(env stage.Env, version string, values map[string]any) error {
 	return nil
 }
 
-func caConfigMap(namespace string, pem []byte) *unstructured.Unstructured {
+func caConfigMap(namespace string, files map[string]string) *unstructured.Unstructured {
+	data := map[string]any{}
+	for name, pem := range files {
+		data[name] = pem
+	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1",
 		"kind":       "ConfigMap",
@@ -101,6 +110,6 @@ func caConfigMap(namespace string, pem []byte) *unstructured.Unstructured {
 			"name": CAConfigMap, "namespace": namespace,
 			"labels": map[string]any{"app.kubernetes.io/managed-by": kube.FieldManager},
 		},
-		"data": map[string]any{"onyxia-ca.crt": string(pem)},
+		"data": data,
 	}}
 }

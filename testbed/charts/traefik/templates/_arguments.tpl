@@ -13,6 +13,9 @@
 {{- end }}
 {{- end }}
 - --entryPoints.websecure.http.tls=true
+{{- with .Values.ports.websecure.transport.respondingTimeouts.readTimeout }}
+- --entryPoints.websecure.transport.respondingTimeouts.readTimeout={{ . }}
+{{- end }}
 - --global.checkNewVersion=false
 - --api.dashboard=true
 - --ping=true

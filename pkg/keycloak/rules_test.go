@@ -1,0 +1,145 @@
+package keycloak
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestVersions(t *testing.T) {
+	for text, want := range map[string]struct {
+		version                                  Version
+		terms                                    string
+		profileSwitch, unmanaged, folds, noNonce bool
+	}{
+		"19.0.3":              {Version{19, 0, 3}, "terms_and_conditions", true, false, false, false},
+		"20.0.5":              {Version{20, 0, 5}, "terms_and_conditions", true, false, false, false},
+		"21.1.2":              {Version{21, 1, 2}, "TERMS_AND_CONDITIONS", true, false, false, false},
+		"24.0.5.redhat-00001": {Version{24, 0, 5}, "TERMS_AND_CONDITIONS", false, true, true, false},
+		"26.5.6":              {Version{26, 5, 6}, "TERMS_AND_CONDITIONS", false, true, true, true},
+		"999.0.0-SNAPSHOT":    {Version{999, 0, 0}, "TERMS_AND_CONDITIONS", false, true, true, true},
+	} {
+		v, err := ParseVersion(text)
+		f := v.Features()
+		if err != nil || v != want.version || f.TermsAlias != want.terms || f.ProfileSwitch != want.profileSwitch ||
+			f.UnmanagedAttributes != want.unmanaged || f.FoldsUsernames != want.folds || f.NoNonce != want.noNonce || f.BasicScope != want.noNonce {
+			t.Errorf("%s: %v %+v %v", text, v, f, err)
+		}
+	}
+	if (Version{}).Features() != (Version{Major: 999}).Features() {
+		t.Error("an unknown version is not taken for the newest")
+	}
+	if _, err := ParseVersion("nightly"); err == nil {
+		t.Error("nightly is no version")
+	}
+}
+
+func TestUsernamePattern(t *testing.T) {
+	input := regexp.MustCompile("^(?:" + usernameInput + ")$")
+	for name, ok := range map[string]bool{"a": true, "alice": true, "a1-b2": true, "1a": true, "alice-": false, "-alice": false, "Alice": false,
+		"a_b": false, "a.b": false, "é": false, "": false, "a b": false, "${jwt:x}": false, "a/../b": false, "a\n": false, "*": false} {
+		if validUsername(name) != ok || input.MatchString(name) != ok {
+			t.Errorf("%q: %t, in the browser %t", name, validUsername(name), input.MatchString(name))
+		}
+	}
+}
+
+func TestEmailPattern(t *testing.T) {
+	pattern, err := EmailPattern([]string{"insee.fr", "Gouv.fr", "insee.fr"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// the shape that Onyxia's theme reads domains from, as in the guide
+	if want := `^[^@]+@([^.]+\.)*((gouv\.fr)|(insee\.fr))$`; pattern != want {
+		t.Errorf("%s, want %s", pattern, want)
+	}
+	rule := regexp.MustCompile(pattern)
+	for address, ok := range map[string]bool{"a@insee.fr": true, "a@sub.insee.fr": true, "a@gouv.fr": true, "a@inseexfr": false, "a@evilinsee.fr": false,
+		"a@insee.fr.evil.org": false, "insee.fr": false, "a@insee.fr\n": false} {
+		if rule.MatchString(address) != ok {
+			t.Errorf("%q: %t", address, !ok)
+		}
+	}
+	for _, bad := range []string{"", "insee", "a@insee.fr", "*.insee.fr", "münchen.de", "a b.fr", "-a.fr"} {
+		if _, err := EmailPattern([]string{bad}); err == nil {
+			t.Errorf("%q was taken for a domain", bad)
+		}
+	}
+}
+
+func TestEmailRuleIsTakenAway(t *testing.T) {
+	rule := func(pattern string) document {
+		return document{"validations": document{"pattern": document{"pattern": pattern}, "email": document{}}}
+	}
+	ours, err := EmailPattern([]string{"example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern, fields := range map[string]int{ours: 1, `^.*@theirs\.org$`: 0} {
+		want, err := wantedEmail(nil, rule(pattern))
+		if got := want.differences("", rule(pattern)); err != nil || len(got) != fields {
+			t.Errorf("%s: %v %v", pattern, got, err)
+		}
+	}
+}
+
+func TestEffectiveAccessToken(t *testing.T) {
+	guide := Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}
+	later := Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week}
+	for name, c := range map[string]struct {
+		realm  Lifespans
+		client ClientLifespans
+		want   time.Duration
+		caps   string
+	}{
+		"the realm's": {guide, ClientLifespans{}, 5 * time.Minute, ""},
+		// proven.md: 86400 came out as 36000 (10 h), and 604800 stood under 1209600
+		"defect D42":        {guide, ClientLifespans{AccessToken: 24 * time.Hour}, 10 * time.Hour, "access.token.lifespan of 24h0m0s becomes 10h0m0s: cut short by the realm's ssoSessionMaxLifespan"},
+		"D42 mended":        {later, ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}, week, ""},
+		"by the client":     {later, ClientLifespans{AccessToken: week, SessionMax: time.Hour}, time.Hour, "access.token.lifespan of 168h0m0s becomes 1h0m0s: cut short by the client's client.session.max.lifespan"},
+		"by all clients":    {Lifespans{AccessToken: time.Minute, SSOIdle: week, SSOMax: week, ClientMax: time.Hour}, ClientLifespans{AccessToken: week}, time.Hour, "access.token.lifespan of 168h0m0s becomes 1h0m0s: cut short by the realm's clientSessionMaxLifespan"},
+		"sessions are also": {guide, ClientLifespans{SessionIdle: week, SessionMax: week}, 5 * time.Minute, "client.session.idle.timeout of 168h0m0s becomes 30m0s: cut short by the realm's ssoSessionIdleTimeout|client.session.max.lifespan of 168h0m0s becomes 10h0m0s: cut short by the realm's ssoSessionMaxLifespan"},
+	} {
+		got, caps := c.realm.EffectiveAccessToken(c.client)
+		var said []string
+		for _, each := range caps {
+			said = append(said, each.String())
+		}
+		if got != c.want || strings.Join(said, "|") != c.caps {
+			t.Errorf("%s: %s, %q", name, got, said)
+		}
+	}
+}
+
+func TestPasswordDigest(t *testing.T) {
+	one, err := newDigest("right")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := newDigest("right")
+	if err != nil || one == two {
+		t.Errorf("two digests of one password are the same: %v", err)
+	}
+	if strings.Contains(string(one), "right") || len(one) > 255 {
+		t.Errorf("digest %q", one)
+	}
+	for seen, want := range map[string]bool{string(one): true, string(two): true, "": false, "x": false, ".": false, string(one) + "x": false} {
+		if matches(seen, "right") != want || matches(seen, "wrong") {
+			t.Errorf("%q", seen)
+		}
+	}
+}
+
+func TestNewPassword(t *testing.T) {
+	one, err := newPassword()
+	two, err2 := newPassword()
+	if err != nil || err2 != nil || one == two || len(one) < 26 {
+		t.Errorf("%d characters, %v %v", len(one), err, err2)
+	}
+	for _, kind := range []string{"[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"} {
+		if !regexp.MustCompile(kind).MatchString(one) {
+			t.Errorf("no %s, which a realm's password policy may ask for", kind)
+		}
+	}
+}
