@@ -47,6 +47,11 @@ func (c *Client) makesDifference(ctx context.Context, ch profile.Chart, values m
 	if err != nil {
 		return false, err
 	}
+	again, err := c.renderWithout(ctx, ch, values, nil)
+	if err != nil || with != again {
+		// A chart that draws random names or passwords shows nothing either.
+		return false, err
+	}
 	without, err := c.renderWithout(ctx, ch, values, path)
 	return with != without, err
 }

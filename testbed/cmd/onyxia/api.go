@@ -52,7 +52,7 @@ func (a *api) routes(contextPath string) http.Handler {
 		answer(w, a.configuration)
 	})
 	mux.HandleFunc("GET "+contextPath+"/public/regions", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"regions": a.configuration.Regions})
+		answer(w, a.configuration.Regions)
 	})
 	mux.HandleFunc("GET "+contextPath+"/public/catalogs", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, map[string]any{"catalogs": a.catalogs})

@@ -51,7 +51,7 @@ func sameJSON(t *testing.T, got, want string) {
 	}
 }
 
-// What the real API v4.12.0 serves for its smallest region: Region.java's defaults.
+// What the real API v4.12.0 serves for its smallest region: Region.java's defaults, seen from a pod of it too.
 const smallest = `{"id":"demo","name":"Demo","services":{
 	"singleNamespace":true,"allowNamespaceCreation":true,"namespaceLabels":{},"namespaceAnnotations":{},
 	"namespaceAnnotationsDynamic":{"enabled":true,"userAttributes":[]},"userNamespace":true,"namespacePrefix":"user-",
@@ -63,15 +63,16 @@ func TestRegionsAreServedAsTheAPIServesThem(t *testing.T) {
 		"defaults are filled in": {"v4.12.0", `{"id":"demo","name":"Demo"}`, smallest},
 		"unknown keys are dropped, whatever their depth": {
 			"v4.12.0",
-			`{"id":"demo","name":"Demo","location":{"name":"Paris"},"services":{"type":"KUBERNETES","initScript":"x","quotas":{"enabled":true}}}`, smallest,
+			`{"id":"demo","name":"Demo","location":{"name":"Paris"},"services":{"type":"KUBERNETES","initScript":"x","quotas":{"enabled":true}}}`,
+			smallest,
 		},
 		"a key in the wrong case is unknown": {"v4.12.0", `{"id":"demo","name":"Demo","Services":{"namespacePrefix":"u-"}}`, smallest},
 		"credentials of the cluster are not shown": {
 			"v4.12.0", `{"id":"demo","name":"Demo","services":{"server":{"URL":"https://k","auth":{"token":"t"}}}}`, smallest,
 		},
 		"the old name of an authentication mode": {"v4.12.0", `{"id":"demo","name":"Demo","services":{"authenticationMode":"admin"}}`, smallest},
-		"data is passed through": {
-			"v4.12.0", `{"id":"demo","name":"Demo","data":{"S3":{"URL":"https://s3","sts":{"durationSeconds":86400}}}}`,
+		"data is passed through, but for what has no value": {
+			"v4.12.0", `{"id":"demo","name":"Demo","data":{"S3":{"URL":"https://s3","region":null,"sts":{"durationSeconds":86400}}}}`,
 			strings.TrimSuffix(smallest, "}") + `,"data":{"S3":{"URL":"https://s3","sts":{"durationSeconds":86400}}}}`,
 		},
 		"vault gets its default path": {

@@ -80,9 +80,24 @@ func shape(model, given map[string]any) map[string]any {
 			values, _ := value.(map[string]any)
 			out[name] = shape(inner, values)
 		case value != nil:
-			out[name] = value
+			out[name] = withoutNulls(value)
 		case known != nil:
 			out[name] = known
+		}
+	}
+	return out
+}
+
+// withoutNulls drops keys without a value, at any depth, as the real API does when it writes JSON.
+func withoutNulls(value any) any {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	out := map[string]any{}
+	for key, inner := range object {
+		if inner != nil {
+			out[key] = withoutNulls(inner)
 		}
 	}
 	return out
