@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
 )
@@ -34,7 +35,9 @@ func TestManual(t *testing.T) {
 	if first.count("may be taken out") != 0 {
 		t.Error("an interrupted run says that the records are no longer needed")
 	}
-	second, err := ask(t.Context(), func(line string) {
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	second, err := ask(ctx, func(line string) {
 		if strings.HasPrefix(line, "waiting for") {
 			for _, line := range wanted {
 				dns.Add(t, line)

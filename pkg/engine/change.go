@@ -35,6 +35,8 @@ func (a Action) done() string {
 		return "replaced"
 	case Delete:
 		return "deleted"
+	case Pending:
+		return "ready"
 	default:
 		return string(a)
 	}

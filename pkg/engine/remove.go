@@ -40,14 +40,11 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 			return line
 		}
 	}
-	seen, err := s.observe(ctx)
-	var notYet *NotYetError
+	there, err := present(ctx, s)
 	switch {
-	case errors.As(err, &notYet):
-		line.Change = Change{Action: Unchanged, Why: "not there"}
 	case err != nil:
 		line.Err, line.Error = err, err.Error()
-	case s.plan(seen).Action == Create:
+	case !there:
 		line.Change = Change{Action: Unchanged, Why: "not there"}
 	case s.Data != "" && !named[s.ID]:
 		line.Change = Change{Action: Kept, Why: "holds " + s.Data, Fix: "--delete-data " + string(s.ID)}
@@ -57,6 +54,22 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 		line.Change = Change{Action: Delete}
 	}
 	return line
+}
+
+// present tells whether there is anything to take away. What cannot be known yet is not there.
+func present(ctx context.Context, s Step) (bool, error) {
+	if p, ok := s.resource.(Presence); ok {
+		return p.Present(ctx)
+	}
+	seen, err := s.observe(ctx)
+	var notYet *NotYetError
+	if errors.As(err, &notYet) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.plan(seen).Action != Create, nil
 }
 
 // Remove carries out a removal plan, dependents first. What depends on a step that could not be removed is still tried:

@@ -37,6 +37,12 @@ type Refuser interface {
 	RefuseRemoval(ctx context.Context) string
 }
 
+// Presence is a resource that can tell whether it is there without knowing what is wanted of it. Removal asks it, because
+// what is wanted may depend on steps that are not there.
+type Presence interface {
+	Present(ctx context.Context) (bool, error)
+}
+
 // Step is one resource with its place in the plan. Make one with New.
 type Step struct {
 	ID ID

@@ -40,6 +40,8 @@ type Options struct {
 	Stages []stage.Stage
 	// Warn tells the admin something that stops nothing.
 	Warn func(string)
+	// Waiting is told what Helm itself waits for, a hook for instance; nil for nobody.
+	Waiting func(id engine.ID, reason string)
 	// Debug is told Helm's own log; nil for nobody.
 	Debug func(format string, args ...any)
 	// Command is how the plugin was called ("kubectl onyxia"), for advice.
@@ -85,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		Kube: o.Kube, Present: seen.stages(),
 		config: config, record: store, stages: o.Stages, warn: o.Warn, command: o.Command,
 		helm: &helm.Client{
-			Kube: o.Kube, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug,
+			Kube: o.Kube, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,
 			HTTP: &http.Client{Timeout: downloadTimeout},
 		},
 	}

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -234,4 +236,24 @@ func (a *account) giveRights(ctx context.Context, master *Realm) error {
 		given = append(given, role)
 	}
 	return a.Bootstrap.post(ctx, roles+"/clients/"+realm.text("id"), given)
+}
+
+// ErrLastAdministrator is matched when the bootstrap administrator must not be removed: nobody else could log in to realm master.
+var ErrLastAdministrator = errors.New("no other administrator of realm master")
+
+// RemoveBootstrapUser deletes the administrator that the server was started with, by the Bootstrap connection, which is of no
+// use from then on. It refuses as long as no other enabled user has the role admin: the service account cannot give it to
+// anyone. A server that is started again with the same environment does not bring the user back (seen on all four versions).
+func (s ServiceAccount) RemoveBootstrapUser(ctx context.Context, name string) error {
+	var administrators []User
+	if err := s.Bootstrap.get(ctx, "/realms/master/roles/admin/users?max="+strconv.Itoa(all), &administrators); err != nil {
+		return err
+	}
+	others := slices.ContainsFunc(administrators, func(u User) bool {
+		return u.Enabled && u.Username != name && !strings.HasPrefix(u.Username, "service-account-")
+	})
+	if !others {
+		return fmt.Errorf("%w but %s: add one first, by name, in the console", ErrLastAdministrator, name)
+	}
+	return s.Bootstrap.Realm("master").DeleteUser(ctx, name)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ func TestRealServers(t *testing.T) {
 				{"service account", serviceAccount},
 				{"discovery", discovery},
 				{"stopped server", stoppedServer},
+				{"tunnel", tunnel},
+				{"bootstrap administrator", bootstrapAdministrator},
 			} {
 				if !t.Run(part.name, func(t *testing.T) {
 					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -92,7 +95,7 @@ func handMade(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l.mustUp(ctx, t)
 	l.byHand(ctx, t, http.MethodPost, "/clients", document{"clientId": "theirs", "redirectUris": []string{"https://theirs.example/*"}})
 	l.byHand(ctx, t, http.MethodPost, "/roles", document{"name": "their-role"})
-	l.byHand(ctx, t, http.MethodPut, "", document{"supportedLocales": []string{"en", "fr", "de"}, "accessTokenLifespan": 660})
+	l.realmByHand(ctx, t, document{"supportedLocales": []string{"en", "fr", "de"}, "accessTokenLifespan": 660})
 	l.byHand(ctx, t, http.MethodPost, "/identity-provider/instances", document{"alias": "github", "providerId": "github", "enabled": true,
 		"config": document{"clientId": "x", "clientSecret": "their-secret"}})
 	ours, err := l.theirs.Realm("hand").findClient(ctx, "onyxia")
@@ -222,28 +225,17 @@ func killedHalfWay(ctx context.Context, t *testing.T, server *keycloaktest.Serve
 	}
 }
 
-// faults are answers that a server in trouble gives, at every eighth request of a first configure.
+// faults are what a server in trouble does: here to every request of a first configure, the first time it is sent.
 func faults(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	whole := newLab(server, "faultless")
 	whole.mustUp(ctx, t)
 	want := whole.state(ctx, t)
-	for name, at := range map[string]func(int, *http.Request) (*http.Response, error){
-		"500": func(n int, r *http.Request) (*http.Response, error) {
-			if n%8 == 3 {
-				return answering(r, 500, `{"error":"unknown_error"}`), nil
-			}
-			return nil, nil
+	for name, fault := range map[string]func(*http.Request) (*http.Response, error){
+		"500": func(r *http.Request) (*http.Response, error) {
+			return answering(r, 500, `{"error":"unknown_error"}`), nil
 		},
-		"no answer": func(n int, _ *http.Request) (*http.Response, error) {
-			if n%8 == 3 {
-				return nil, errors.New("connection reset by peer")
-			}
-			return nil, nil
-		},
-		"answer lost": func(n int, r *http.Request) (*http.Response, error) {
-			if n%8 != 3 {
-				return nil, nil
-			}
+		"no answer": func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
+		"answer lost": func(r *http.Request) (*http.Response, error) {
 			response, err := http.DefaultTransport.RoundTrip(r)
 			if err != nil {
 				return nil, err
@@ -251,20 +243,34 @@ func faults(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 			response.Body.Close()
 			return nil, errors.New("connection reset by peer")
 		},
-		"token expired": func(n int, r *http.Request) (*http.Response, error) {
-			if n%8 == 3 && r.Header.Get("Authorization") != "" {
+		"token expired": func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("Authorization") != "" {
 				r.Header.Set("Authorization", "Bearer x.y.z")
 			}
 			return nil, nil
 		},
 	} {
 		l := newLab(server, "faults"+strings.ReplaceAll(name, " ", ""))
-		l.watch.at = at
+		var mu sync.Mutex
+		known := map[string]bool{}
+		l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			first := !known[r.Method+r.URL.Path]
+			known[r.Method+r.URL.Path] = true
+			mu.Unlock()
+			if first {
+				return fault(r)
+			}
+			return nil, nil
+		}
 		if err := l.up(ctx); err != nil {
 			t.Errorf("%s: %v", name, err)
-			continue
 		}
 		l.watch.at = nil
+		if err := l.up(ctx); err != nil {
+			t.Errorf("%s, then run again: %v", name, err)
+			continue
+		}
 		if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
 			t.Errorf("%s (-faultless +faults):\n%s", name, diff)
 		}

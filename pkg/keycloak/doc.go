@@ -9,7 +9,8 @@
 //
 //   - PUT of a realm keeps the fields that are left out, but replaces "attributes" and "smtpServer" as a whole. Before 26
 //     it then also forgets what Keycloak itself keeps in attributes, such as the browser's security headers and (before 24)
-//     the brute-force limits. So attributes only travel with the whole representation.
+//     the brute-force limits. Before 24, leaving attributes out resets the user profile. So attributes only travel with the
+//     whole representation, and before 24 always.
 //   - PUT of a client keeps the attributes that are left out, but 26 makes up web origins where none are sent. So it gets the
 //     whole client but for protocolMappers: sent ones replace those that are there. Each mapper is a step.
 //   - PUT of a mapper with another type answers 204 and the mapper is gone. Such a mapper is deleted and made anew.

@@ -20,6 +20,7 @@ type Error struct {
 	Message string
 }
 
+// Error says what was asked, what came back, and for missing rights which ones are needed.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s %s: %d %s", e.Method, e.Path, e.Status, http.StatusText(e.Status))
 	if e.Message != "" {

@@ -95,6 +95,7 @@ type Cap struct {
 	By string
 }
 
+// String says what is cut short by what.
 func (c Cap) String() string {
 	return fmt.Sprintf("%s of %s becomes %s: cut short by %s", c.Name, c.Wanted, c.Effective, c.By)
 }

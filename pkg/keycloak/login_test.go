@@ -85,10 +85,9 @@ func lifespansInTokens(ctx context.Context, t *testing.T, server *keycloaktest.S
 		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week, ClientMax: 2 * time.Hour}, ClientLifespans{AccessToken: week}},
 		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week, ClientMax: 2 * time.Hour}, ClientLifespans{AccessToken: week, SessionMax: week}},
 	} {
-		l.byHand(ctx, t, http.MethodPut, "", c.realm.document())
-		if c.realm.ClientMax == 0 {
-			l.byHand(ctx, t, http.MethodPut, "", document{"clientSessionMaxLifespan": 0})
-		}
+		spans := c.realm.document()
+		spans["clientSessionMaxLifespan"] = seconds(c.realm.ClientMax)
+		l.realmByHand(ctx, t, spans)
 		l.realm.self.Forget()
 		read, err := l.realm.Lifespans(ctx)
 		if err != nil || read.SSOMax != c.realm.SSOMax || read.ClientMax != c.realm.ClientMax {

@@ -98,6 +98,9 @@ func (m *mailServer) judge(encoded string, say func(string)) {
 
 func (m *mailServer) count() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.mails) }
 
+// plain is a value that replaces what was there as a whole.
+type plain map[string]string
+
 // mail is about the password that Keycloak never shows.
 func mail(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	m := newMailServer(t, "right-password")
@@ -139,7 +142,7 @@ func mail(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 		t.Errorf("plan at the end: %v", differing(plan))
 	}
 	// somebody sets the mail server up anew: seen, although the password is shown as before
-	l.byHand(ctx, t, http.MethodPut, "", document{"smtpServer": document{"host": "127.0.0.1", "port": "25", "from": "x@example.org", "auth": "true", "user": "x", "password": "x"}})
+	l.realmByHand(ctx, t, document{"smtpServer": plain{"host": "127.0.0.1", "port": "25", "from": "x@example.org", "auth": "true", "user": "x", "password": "x"}})
 	l.again()
 	if _, plan = l.plan(ctx, t); len(differing(plan)) != 1 || !strings.Contains(differing(plan)[0], "realm.smtpServer.password") {
 		t.Errorf("plan after a new mail server by hand: %v", differing(plan))
@@ -347,5 +350,75 @@ func stoppedServer(ctx context.Context, t *testing.T, server *keycloaktest.Serve
 	l.mustUp(ctx, t)
 	if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
 		t.Errorf("(-unstopped +stopped):\n%s", diff)
+	}
+}
+
+// tunnel reaches a server that has a public address by another one, as a port-forward does.
+func tunnel(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	const public = "https://auth.lab.demo.test/auth"
+	server.Stop()
+	major, _, _ := strings.Cut(server.Version, ".")
+	if major >= "25" {
+		server.Run(t, "--hostname="+public, "--proxy-headers=xforwarded", "--http-enabled=true")
+	} else {
+		server.Run(t, "--hostname-url="+public, "--hostname-strict-backchannel=true", "--proxy=edge")
+	}
+	address := strings.TrimSuffix(strings.TrimPrefix(server.URL, "http://"), "/auth")
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	through := *server
+	through.URL = "http://keycloak.keycloak.svc/auth"
+	l := newLab(&through, "tunnel")
+	l.watch.base = &http.Transport{DialContext: dial}
+	l.theirs = l.bootstrap
+	l.mustUp(ctx, t)
+	l.again()
+	if _, plan := l.plan(ctx, t); len(differing(plan)) > 0 {
+		t.Errorf("second plan: %v", differing(plan))
+	}
+	password, err := l.realm.AddProofUser(ctx, NewUser{Name: "alice", Email: "alice@example.org", FirstName: "A", LastName: "A"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims := l.proofToken(ctx, t, "alice", password, Client{ID: "proof"}); claims.Text("iss") != public+"/realms/tunnel" {
+		t.Errorf("issuer %s", claims.Text("iss"))
+	}
+}
+
+// bootstrapAdministrator is removed at last, and does not come back with the server.
+func bootstrapAdministrator(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "last")
+	l.mustUp(ctx, t)
+	if err := l.account.RemoveBootstrapUser(ctx, keycloaktest.AdminName); !errors.Is(err, ErrLastAdministrator) {
+		t.Errorf("the only administrator: %v", err)
+	}
+	if err := l.theirs.post(ctx, "/realms/master/users", document{"username": "person", "enabled": true}); err != nil {
+		t.Fatal(err)
+	}
+	person, err := l.theirs.Realm("master").FindUser(ctx, "person")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role document
+	if err := l.theirs.get(ctx, "/realms/master/roles/admin", &role); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.theirs.post(ctx, "/realms/master/users/"+person.ID+"/role-mappings/realm", []document{role}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.account.RemoveBootstrapUser(ctx, keycloaktest.AdminName); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	server.Run(t)
+	l.theirs.Reauthenticate()
+	if err := l.theirs.Login(ctx); !errors.Is(err, ErrCredentials) {
+		t.Errorf("the bootstrap administrator can still log in: %v", err)
+	}
+	l.mustUp(ctx, t)
+	l.again()
+	if _, plan := l.plan(ctx, t); len(differing(plan)) > 0 {
+		t.Errorf("plan without the bootstrap administrator: %v", differing(plan))
 	}
 }

@@ -31,13 +31,16 @@ func (r *Realm) UserTokens(ctx context.Context, c Credentials) (UserTokens, erro
 }
 
 // AddProofUser adds a user who can log in at once: the password stands, and what every new user is asked for (terms, profile)
-// is taken away again. Delete the user when the proof is over.
+// is taken away again. Delete the user when the proof is over; one that a killed run left behind is made anew.
 func (r *Realm) AddProofUser(ctx context.Context, u NewUser) (password string, err error) {
 	password, err = newPassword()
 	if err != nil {
 		return "", err
 	}
 	u.EmailVerified = true
+	if err := r.DeleteUser(ctx, u.Name); err != nil {
+		return "", err
+	}
 	if err := r.addUser(ctx, u, document{"type": "password", "value": password, "temporary": false}); err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,8 @@ type watch struct {
 	seen []string
 	// at is called before a request is sent, with its number from 1; a response it gives is taken instead of the server's.
 	at func(n int, request *http.Request) (*http.Response, error)
+	// base carries the requests; nil for the default.
+	base http.RoundTripper
 }
 
 func (w *watch) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -33,6 +36,9 @@ func (w *watch) RoundTrip(request *http.Request) (*http.Response, error) {
 		if response, err := at(n, request); response != nil || err != nil {
 			return response, err
 		}
+	}
+	if w.base != nil {
+		return w.base.RoundTrip(request)
 	}
 	return http.DefaultTransport.RoundTrip(request)
 }
@@ -213,7 +219,7 @@ func (l *lab) look(ctx context.Context, t testing.TB, below string, out any) {
 // keepEvents makes the server note every write to the realm from now on, and forget those before.
 func (l *lab) keepEvents(ctx context.Context, t testing.TB) {
 	t.Helper()
-	l.byHand(ctx, t, http.MethodPut, "", document{"adminEventsEnabled": true, "adminEventsDetailsEnabled": true})
+	l.realmByHand(ctx, t, document{"adminEventsEnabled": true, "adminEventsDetailsEnabled": true})
 	l.byHand(ctx, t, http.MethodDelete, "/admin-events", nil)
 }
 
@@ -256,6 +262,7 @@ func (l *lab) nameless(t testing.TB, state document) document {
 		t.Fatal(err)
 	}
 	name := l.account.Realm
+	encoded = regexp.MustCompile(`"(id|parentId)":"[-0-9a-f]{36}"`).ReplaceAll(encoded, []byte(`"$1":""`))
 	text := strings.NewReplacer("default-roles-"+name, "default-roles-REALM", "/"+name+"/", "/REALM/").Replace(string(encoded))
 	var out document
 	decoder := json.NewDecoder(strings.NewReader(text))
@@ -264,6 +271,14 @@ func (l *lab) nameless(t testing.TB, state document) document {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// realmByHand changes the realm as the console does: all of it is sent back.
+func (l *lab) realmByHand(ctx context.Context, t testing.TB, change document) {
+	t.Helper()
+	var self document
+	l.look(ctx, t, "", &self)
+	l.byHand(ctx, t, http.MethodPut, "", change.over(self))
 }
 
 // clientByHand changes a client as the console does: the whole of it, but for the mappers, is sent back.
@@ -296,6 +311,9 @@ func strip(d document) document {
 	}
 	if mappers := d.list("protocolMappers"); len(mappers) > 0 {
 		d["protocolMappers"] = named(mappers)
+	}
+	if groups := d.list("subGroups"); len(groups) > 0 {
+		d["subGroups"] = named(groups)
 	}
 	if attributes := child(d["attributes"]); len(attributes) > 0 {
 		d["attributes"] = attributes.without("client.secret.creation.time")

@@ -143,3 +143,18 @@ func TestNewPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestSMTPWithoutLogin(t *testing.T) {
+	seen := document{"host": "old", "user": "u", "password": "**********", digestKey: "x", "auth": "true", "theirs": "kept"}
+	want, err := SMTP{Host: "new", Port: 25, From: "a@example.org", Encryption: "none"}.wanted(t.Context(), seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := want.over(seen)
+	if _, masked := sent["password"]; masked || sent[digestKey] != nil || sent["theirs"] != "kept" || sent["auth"] != "false" {
+		t.Errorf("sent %v", sent)
+	}
+	if _, err := (SMTP{Host: "new", Username: "u"}).wanted(t.Context(), seen); err == nil {
+		t.Error("a user name without a password was taken")
+	}
+}

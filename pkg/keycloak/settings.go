@@ -139,11 +139,15 @@ func (r *Realm) createRealm(ctx context.Context, want document) error {
 }
 
 // updateRealm sends what differs. Attributes are replaced as a whole, and before 26 that resets settings which Keycloak keeps
-// among them; so with attributes everything is sent that was read. What other endpoints own, and the masked password of the
-// mail server, is never sent back.
+// among them; before 24 a request without attributes even resets the user profile. So in both cases everything is sent that
+// was read, but for what other endpoints own, and the masked password of the mail server.
 func (r *Realm) updateRealm(ctx context.Context, seen, want document) error {
+	info, err := r.admin.ServerInfo(ctx)
+	if err != nil {
+		return err
+	}
 	changed := want.changed(seen)
-	if _, attributes := changed["attributes"]; attributes {
+	if _, attributes := changed["attributes"]; attributes || info.Features.ProfileSwitch {
 		whole := seen.without("smtpServer", "identityProviders", "identityProviderMappers", "clientProfiles", "clientPolicies", "defaultRole")
 		maps.Copy(whole, changed)
 		changed = whole

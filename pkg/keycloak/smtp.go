@@ -59,8 +59,13 @@ func (s SMTP) wanted(ctx context.Context, seen document) (document, error) {
 		// 26 can also log in with a token; ours is by password
 		want["authType"] = "basic"
 	}
-	if s.Username == "" || s.Password == nil {
+	if s.Username == "" {
+		// a masked password must not be sent back, and a digest must not outlive its password
+		want["password"], want[digestKey] = unsent{}, unsent{}
 		return want, nil
+	}
+	if s.Password == nil {
+		return nil, fmt.Errorf("mail server %s: there is a user name and no password (auth.smtp.passwordSecret)", s.Host)
 	}
 	password, err := s.Password(ctx)
 	if err != nil {
@@ -86,6 +91,13 @@ func (w written) value(any) any { return w.password }
 func (w written) field(path string, _ any) engine.Field {
 	return engine.Field{Path: path, Secret: true}
 }
+
+// unsent is a value that is left out when its neighbours are written, and is no difference by itself.
+type unsent struct{}
+
+func (unsent) same(any) bool                         { return true }
+func (unsent) value(any) any                         { return nil }
+func (unsent) field(path string, _ any) engine.Field { return engine.Field{Path: path} }
 
 // silent is a value that goes along with another one and is never shown as a difference.
 type silent string

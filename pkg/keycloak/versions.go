@@ -26,6 +26,7 @@ func ParseVersion(text string) (Version, error) {
 	return v, nil
 }
 
+// String is the version with dots, or "unknown".
 func (v Version) String() string {
 	if v == (Version{}) {
 		return "unknown"
@@ -41,7 +42,7 @@ type Features struct {
 	// TermsAlias is the alias of the required action for terms and conditions.
 	TermsAlias string
 	// ProfileSwitch says that the user profile has to be switched on: by --features=declarative-user-profile when the server
-	// starts, and by the realm's attribute userProfileEnabled.
+	// starts, and by the realm's attribute userProfileEnabled. A PUT of the realm without that attribute resets the profile.
 	ProfileSwitch bool
 	// UnmanagedAttributes says that the user profile has a policy for attributes that it does not name.
 	UnmanagedAttributes bool

@@ -7,8 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,27 +172,4 @@ func (b testbed) certificate(namespace, name string) *x509.Certificate {
 		b.t.Fatal(err)
 	}
 	return leaf
-}
-
-// The home page in a real browser.
-func TestHomePageInBrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatalf("chromium is missing, with which the page is opened: apt-get install chromium")
-	}
-	b := bed(t)
-	b.onyxia("up", "ingress", "tls", "app").ok(t)
-	b.tool("demo", "dns")
-	profile := t.TempDir()
-	page := b.tool("exec", "--beside", chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+profile,
-		"--ignore-certificate-errors-spki-list="+b.spki(), "--virtual-time-budget=20000", "--dump-dom", "https://onyxia.demo.test/")
-	if !strings.Contains(page, "Onyxia") {
-		t.Errorf("the page is %.400s", page)
-	}
-	if out := os.Getenv("E2E_ARTIFACTS"); out != "" {
-		if err := os.WriteFile(filepath.Join(out, "home.html"), []byte(page), 0o600); err != nil {
-			t.Error(err)
-		}
-	}
 }

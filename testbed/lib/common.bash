@@ -16,6 +16,7 @@ balancer=192.168.50.100     # what every Service of type LoadBalancer gets
 containerd_socket=/run/onyxia-containerd.sock
 containerd_state=/run/onyxia-containerd
 cni_network=onyxia-testbed
+owner=/run/onyxia-testbed   # holds $home of the cluster that runs: there can be only one on a machine
 
 way_out="or set KUBECONFIG to any other cluster, for instance one made by kind"
 

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
@@ -30,6 +32,8 @@ type Options struct {
 	ChartDir string
 	// CacheDir keeps charts that were downloaded.
 	CacheDir string
+	// ForceConflicts takes over fields that another field manager holds.
+	ForceConflicts bool
 	// Debug shows Helm's own log.
 	Debug bool
 	// Command is how the plugin was called: "kubectl onyxia", "helm onyxia" or "kubectl-onyxia".
@@ -38,12 +42,13 @@ type Options struct {
 	Stages []stage.Stage
 
 	flags  platform.Config
+	mu     *sync.Mutex
 	warned map[string]bool
 }
 
 // New makes the options from the streams and the environment that the plugin was called in.
 func New(streams genericiooptions.IOStreams, stages []stage.Stage, command string) *Options {
-	return &Options{IOStreams: streams, Kube: genericclioptions.NewConfigFlags(true), Stages: stages, Command: command, warned: map[string]bool{}}
+	return &Options{IOStreams: streams, Kube: genericclioptions.NewConfigFlags(true), Stages: stages, Command: command, mu: &sync.Mutex{}, warned: map[string]bool{}}
 }
 
 // AddFlags registers the flags.
@@ -55,6 +60,7 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	fs.StringVar(&o.flags.Domain, "domain", "", "Domain under which everything is served")
 	fs.StringVar(&o.flags.Profile, "profile", "", "Catalogue of charts and images: current or guide-2023")
 	fs.StringVar(&o.ChartDir, "chart-dir", "", "Take charts from this directory (NAME-VERSION.tgz) instead of downloading them")
+	fs.BoolVar(&o.ForceConflicts, "force-conflicts", false, "Take over fields of objects that somebody else has set")
 	fs.BoolVar(&o.Debug, "debug", false, "Show the log of Helm")
 }
 
@@ -76,6 +82,7 @@ func (o *Options) Open(ctx context.Context) (*installation.Installation, error) 
 	if err != nil {
 		return nil, err
 	}
+	client.ForceConflicts = o.ForceConflicts
 	cache, err := o.cacheDir()
 	if err != nil {
 		return nil, err
@@ -84,6 +91,7 @@ func (o *Options) Open(ctx context.Context) (*installation.Installation, error) 
 		Flags: o.flags, File: o.File, ChartDir: o.ChartDir, CacheDir: cache,
 		Kube: client, Stages: o.Stages, Warn: o.Warn, Command: o.Command,
 	}
+	options.Waiting = func(id engine.ID, reason string) { fmt.Fprintf(o.ErrOut, "waiting for %s: %s\n", id, oneLine(reason)) }
 	if o.Debug {
 		options.Debug = func(format string, args ...any) { fmt.Fprintf(o.ErrOut, "helm: "+format+"\n", args...) }
 	}
@@ -101,8 +109,10 @@ func (o *Options) cacheDir() (string, error) {
 	return filepath.Join(dir, "kubectl-onyxia", "charts"), nil
 }
 
-// Warn prints one line on stderr, once.
+// Warn prints one line on stderr, once. Steps that run at the same time may call it.
 func (o *Options) Warn(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !o.warned[line] {
 		o.warned[line] = true
 		fmt.Fprintln(o.ErrOut, "warning:", line)

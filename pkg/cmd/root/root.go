@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/completion"
@@ -32,6 +35,7 @@ func Main(streams genericiooptions.IOStreams, args []string) int {
 	defer cancel(nil)
 	stop := interruptible(cancel)
 	defer stop()
+	quiet()
 	name := calledAs(args[0], os.LookupEnv)
 	cmd := NewCommand(streams, name)
 	cmd.SetArgs(args[1:])
@@ -40,6 +44,14 @@ func Main(streams genericiooptions.IOStreams, args []string) int {
 		report(streams, name, err)
 	}
 	return cli.Code(err)
+}
+
+// quiet silences the loggers of the libraries, which would write to stderr on their own. What they have to say comes back
+// as errors.
+func quiet() {
+	log.SetOutput(io.Discard)
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 }
 
 // interruptible ends the context at the first Ctrl-C or SIGTERM; the second one ends the program.

@@ -61,10 +61,12 @@ func Start(t testing.TB, version string, args ...string) *Server {
 	return s
 }
 
-// Run starts the server's process, again after Stop, on the same database, and waits until it answers.
-func (s *Server) Run(t testing.TB) {
+// Run starts the server's process, again after Stop, on the same database, and waits until it answers. More arguments are for
+// this time only.
+func (s *Server) Run(t testing.TB, more ...string) {
 	t.Helper()
 	args := append([]string{"start-dev", "--http-relative-path=/auth", "--cache=local", "--http-host=127.0.0.1", "--http-port=" + strconv.Itoa(s.port)}, s.args...)
+	args = append(args, more...)
 	if major, _, _ := strings.Cut(s.Version, "."); major < "24" {
 		args = append(args, "--features=declarative-user-profile")
 	}

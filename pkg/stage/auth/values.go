@@ -31,7 +31,11 @@ func values(env stage.Env, image, curlImage string, t theme) (map[string]any, er
 			"vendor": "postgres", "hostname": databaseHost(p), "port": p.Auth.Database.Port, "database": p.Auth.Database.Name,
 			"existingSecret": databaseSecret(p), "existingSecretKey": passwordKey,
 		},
-		"cache":     map[string]any{"stack": ""},
+		"cache": map[string]any{"stack": ""},
+		"securityContext": map[string]any{
+			"runAsUser": 1000, "runAsNonRoot": true, "allowPrivilegeEscalation": false,
+			"capabilities": map[string]any{"drop": []any{"ALL"}}, "seccompProfile": map[string]any{"type": "RuntimeDefault"},
+		},
 		"resources": map[string]any{"requests": map[string]any{"cpu": "250m", "memory": "1Gi"}},
 		// The first start migrates the database and builds the server: minutes on a small node.
 		"startupProbe": probe("/health", 240),
@@ -41,7 +45,6 @@ func values(env stage.Env, image, curlImage string, t theme) (map[string]any, er
 			"annotations": map[string]any{"nginx.ingress.kubernetes.io/proxy-buffer-size": "128k"},
 			"rules":       []any{map[string]any{"host": p.AuthHost(), "paths": []any{map[string]any{"path": platform.KeycloakRelativePath + "/", "pathType": "Prefix"}}}},
 			"tls":         []any{map[string]any{"hosts": []any{p.AuthHost()}}},
-			"console":     map[string]any{"enabled": false},
 		},
 	}
 	texts := map[string]any{"extraEnv": environment(p)}

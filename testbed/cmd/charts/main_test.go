@@ -111,3 +111,27 @@ func TestPackRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestStandIns packs the stand-in charts of this repository and wants each to say what it is.
+func TestStandIns(t *testing.T) {
+	folders, err := filepath.Glob("../../charts/*/Chart.yaml")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no charts found: %v", err)
+	}
+	for _, file := range folders {
+		folder := filepath.Dir(file)
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			if err := run([]string{t.TempDir(), folder}, io.Discard); err != nil {
+				t.Error(err)
+			}
+			for name, want := range map[string]string{
+				"Chart.yaml": `stand-in: "true"`, "README.md": "stand-in", "values.schema.json": `"additionalProperties": false`,
+			} {
+				text, err := os.ReadFile(filepath.Join(folder, name))
+				if err != nil || !strings.Contains(string(text), want) {
+					t.Errorf("%s does not hold %q (%v)", name, want, err)
+				}
+			}
+		})
+	}
+}

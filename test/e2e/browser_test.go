@@ -1,0 +1,116 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// besideVariable marks a test that runs in the network namespace beside the node's, where a browser has to be.
+const besideVariable = "E2E_BESIDE"
+
+// inBrowser runs the function with a browser that knows the ACME server's root and nothing else of it. The test runs
+// itself again in the namespace beside the node's for that.
+func inBrowser(t *testing.T, look func(context.Context, *testing.T)) {
+	t.Helper()
+	b := bed(t)
+	if os.Getenv(besideVariable) == "" {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := b.command(filepath.Join(b.root, "testbed", "exec"), "--beside", "env", besideVariable+"=1", self, "-test.run", "^"+t.Name()+"$", "-test.v")
+		cmd.Dir = filepath.Join(b.root, "test", "e2e")
+		out, err := cmd.CombinedOutput()
+		t.Logf("%s", out)
+		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+			t.Fatalf("in the browser's namespace: %v", err)
+		}
+		return
+	}
+	home := t.TempDir()
+	b.trust(home)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.Env("HOME="+home),
+		chromedp.WindowSize(1400, 1000), chromedp.Flag("disable-quic", true), chromedp.Flag("lang", "en"))
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	defer stop()
+	ctx, stop = chromedp.NewContext(ctx)
+	defer stop()
+	ctx, stop = context.WithTimeout(ctx, 3*time.Minute)
+	defer stop()
+	// The web application tells API errors by alert(), which would stop everything.
+	chromedp.ListenTarget(ctx, func(event any) {
+		if dialog, ok := event.(*page.EventJavascriptDialogOpening); ok {
+			t.Errorf("the page says: %s", dialog.Message)
+			go func() {
+				if err := chromedp.Run(ctx, page.HandleJavaScriptDialog(true)); err != nil {
+					t.Logf("dialog: %v", err)
+				}
+			}()
+		}
+	})
+	look(ctx, t)
+}
+
+// trust puts the root into the store that Chromium reads.
+func (b testbed) trust(home string) {
+	b.t.Helper()
+	store := filepath.Join(home, ".pki", "nssdb")
+	if err := os.MkdirAll(store, 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-N", "--empty-password"},
+		{"-A", "-t", "C,,", "-n", "acme-root", "-i", b.run("acme-root.pem")},
+	} {
+		if out, err := exec.Command("certutil", append([]string{"-d", "sql:" + store}, args...)...).CombinedOutput(); err != nil {
+			b.t.Fatalf("certutil (Debian libnss3-tools): %v\n%s", err, out)
+		}
+	}
+}
+
+// picture keeps what the browser shows, for people.
+func picture(ctx context.Context, t *testing.T, name string) {
+	t.Helper()
+	dir := os.Getenv("E2E_PICTURES")
+	if dir == "" {
+		return
+	}
+	var png []byte
+	if err := chromedp.Run(ctx, chromedp.CaptureScreenshot(&png)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The home page, over HTTPS, in a browser that knows the root alone.
+func TestHomePageInBrowser(t *testing.T) {
+	inBrowser(t, func(ctx context.Context, t *testing.T) {
+		var title, text string
+		err := chromedp.Run(ctx,
+			chromedp.Navigate("https://onyxia.demo.test/"),
+			chromedp.Sleep(5*time.Second),
+			chromedp.Title(&title),
+			chromedp.Text("body", &text),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture(ctx, t, "home")
+		if !strings.Contains(title+text, "Onyxia") && !strings.Contains(title+text, "Welcome") {
+			t.Errorf("title %q, text %.300q", title, text)
+		}
+	})
+}
