@@ -220,7 +220,7 @@ func (a *account) giveRights(ctx context.Context, master *Realm) error {
 	if err := a.Bootstrap.get(ctx, master.path("/roles/"+createRealm), &create); err != nil {
 		return err
 	}
-	if err := a.Bootstrap.post(ctx, roles+"/realm", []document{create}); err != nil {
+	if err := a.give(ctx, roles+"/realm", create); err != nil {
 		return err
 	}
 	realm, err := master.findClient(ctx, a.adminClient())
@@ -235,7 +235,11 @@ func (a *account) giveRights(ctx context.Context, master *Realm) error {
 		}
 		given = append(given, role)
 	}
-	return a.Bootstrap.post(ctx, roles+"/clients/"+realm.text("id"), given)
+	return a.give(ctx, roles+"/clients/"+realm.text("id"), given...)
+}
+
+func (a *account) give(ctx context.Context, path string, roles ...document) error {
+	return a.Bootstrap.do(ctx, request{method: http.MethodPost, path: path, body: roles, repeatable: true})
 }
 
 // ErrLastAdministrator is matched when the bootstrap administrator must not be removed: nobody else could log in to realm master.

@@ -43,8 +43,8 @@ type request struct {
 	method, path string
 	// body is sent as JSON unless nil, out takes the answer unless nil.
 	body, out any
-	// unique says that sending the request twice makes no second thing: Keycloak answers 409 to a name that is taken.
-	unique bool
+	// repeatable says that sending a POST twice does no more than once: Keycloak answers 409 to a name that is taken.
+	repeatable bool
 	// single says that the request must not be sent twice although it is a PUT, because it does something: a mail.
 	single bool
 	// created takes the new thing's id, the last part of the Location header. Its host is the public one and is not followed.
@@ -66,7 +66,7 @@ func (a *Admin) post(ctx context.Context, path string, body any) error {
 // create makes something whose name Keycloak keeps unique, and gives its id.
 func (a *Admin) create(ctx context.Context, path string, body any) (string, error) {
 	var id string
-	err := a.do(ctx, request{method: http.MethodPost, path: path, body: body, unique: true, created: &id})
+	err := a.do(ctx, request{method: http.MethodPost, path: path, body: body, repeatable: true, created: &id})
 	return id, err
 }
 
@@ -88,7 +88,7 @@ func (a *Admin) do(ctx context.Context, r request) error {
 			return fmt.Errorf("%s %s: %w", r.method, r.path, err)
 		}
 	}
-	return retrying(ctx, !r.single && (r.unique || r.method != http.MethodPost), func(ctx context.Context) error {
+	return retrying(ctx, !r.single && (r.repeatable || r.method != http.MethodPost), func(ctx context.Context) error {
 		err := a.once(ctx, r, payload)
 		if IsStatus(err, http.StatusUnauthorized) && !errors.Is(err, ErrCredentials) {
 			a.Reauthenticate()
