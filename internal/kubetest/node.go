@@ -23,7 +23,7 @@ import (
 	"k8s.io/streaming/pkg/httpstream/spdy"
 )
 
-// nodeName is the one node. It runs nothing; its kubelet only forwards ports, to programs on this machine.
+// nodeName is the one node. It runs nothing; its kubelet only forwards ports to programs on this machine, and commands.
 const nodeName = "kubetest"
 
 type node struct {
@@ -31,6 +31,8 @@ type node struct {
 	mu     sync.Mutex
 	// backends are addresses by "namespace/pod:port".
 	backends map[string]string
+	// programs take the commands for pods, by "namespace/pod".
+	programs map[string]Program
 }
 
 // Back puts a ready pod behind a Service and forwards its port to a program that listens on this machine, so that a
@@ -129,7 +131,7 @@ func (c *Cluster) startNode(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{backends: map[string]string{}}
+	n := &node{backends: map[string]string{}, programs: map[string]Program{}}
 	n.server = httptest.NewUnstartedServer(http.HandlerFunc(n.serve))
 	n.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	n.server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
@@ -158,6 +160,10 @@ func (c *Cluster) register(ctx context.Context, port int) error {
 
 // serve answers POST /portForward/NAMESPACE/POD as a kubelet does: SPDY streams in pairs, one for data and one for an error.
 func (n *node) serve(w http.ResponseWriter, r *http.Request) {
+	if target, ok := strings.CutPrefix(r.URL.Path, "/exec/"); ok {
+		n.exec(w, r, target)
+		return
+	}
 	target, ok := strings.CutPrefix(r.URL.Path, "/portForward/")
 	if !ok {
 		http.NotFound(w, r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -68,9 +69,18 @@ func (o *object) replaces(s sight) bool {
 	return o.fixed != "" && s.want.text(o.fixed) != s.seen.text(o.fixed)
 }
 
-// Apply creates or merges. A name that somebody took since the observation is read again and merged into.
+// Apply creates or merges, and waits until the server shows it. A name that somebody took since the observation is read again
+// and merged into.
 func (o *object) Apply(ctx context.Context, s sight) error {
-	defer o.forget()
+	if err := o.write(ctx, s); err != nil {
+		o.forget()
+		return err
+	}
+	_, err := o.shown(ctx, func(now sight) bool { return o.Plan(now).Action == engine.Unchanged })
+	return err
+}
+
+func (o *object) write(ctx context.Context, s sight) error {
 	if s.seen != nil && o.replaces(s) {
 		if err := o.drop(ctx, s.seen); err != nil {
 			return err
@@ -89,8 +99,7 @@ func (o *object) Apply(ctx context.Context, s sight) error {
 
 // adopt merges into a thing that turned out to be there already.
 func (o *object) adopt(ctx context.Context, conflict error) error {
-	o.forget()
-	now, err := o.Observe(ctx)
+	now, err := o.shown(ctx, func(now sight) bool { return now.seen != nil })
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w; and then: %w", conflict, err)
@@ -100,6 +109,26 @@ func (o *object) adopt(ctx context.Context, conflict error) error {
 		return nil
 	}
 	return o.update(ctx, now.seen, now.want)
+}
+
+// patience is how long a write may take to be seen.
+const patience = 3 * time.Second
+
+// shown reads again until what was written is seen, or patience ends. Keycloak reads through a cache; a list that was read while
+// something was added may lack it for a moment (seen on 20.0.5, once in forty realms).
+func (o *object) shown(ctx context.Context, enough func(sight) bool) (sight, error) {
+	for pause, began := firstPause, time.Now(); ; pause *= 2 {
+		o.forget()
+		now, err := o.Observe(ctx)
+		if err != nil || enough(now) || time.Since(began) > patience {
+			return now, err
+		}
+		select {
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
 }
 
 // always makes a want function of a document that depends on nothing.

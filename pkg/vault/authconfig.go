@@ -30,9 +30,9 @@ type AuthConfig struct {
 // OIDCClient is a confidential client at the issuer.
 type OIDCClient struct {
 	ID string
-	// Secret is written with every other change. Vault never shows it (vault-plugin-auth-jwt 0.16.0), so a change of the
-	// secret alone is not seen.
-	Secret Secret
+	// Secret gives the client's secret, which is written with every other change. Vault never shows it
+	// (vault-plugin-auth-jwt 0.16.0), so a change of the secret alone is not seen.
+	Secret func(context.Context) (Secret, error)
 }
 
 // ConfigSeen is what auth/MOUNT/config says.
@@ -104,7 +104,11 @@ func (a AuthConfig) Apply(ctx context.Context, seen ConfigSeen) error {
 	wanted["oidc_discovery_url"], wanted["bound_issuer"] = a.Issuer, a.Issuer
 	wanted["oidc_discovery_ca_pem"], wanted["default_role"] = a.CAPEM, a.DefaultRole
 	if a.OIDC != nil {
-		wanted["oidc_client_id"], wanted["oidc_client_secret"] = a.OIDC.ID, a.OIDC.Secret.Reveal()
+		secret, err := a.OIDC.Secret(ctx)
+		if err != nil {
+			return fmt.Errorf("secret of the client %s: %w", a.OIDC.ID, err)
+		}
+		wanted["oidc_client_id"], wanted["oidc_client_secret"] = a.OIDC.ID, secret.Reveal()
 	}
 	err = c.Write(ctx, "auth/"+a.Mount+"/config", wanted, nil)
 	var refused *APIError

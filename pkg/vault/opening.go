@@ -9,7 +9,7 @@ import (
 )
 
 // Initialisation is the step that gives a Vault its keys. Keys are made only for a key file that was named; without one,
-// a Vault that has none waits for a person.
+// a Vault that has none waits for a person, and keeps nothing else from going on.
 type Initialisation struct {
 	// Access needs no token. Before the pod is there it gives *engine.NotYetError.
 	Access Access
@@ -53,9 +53,33 @@ func (i Initialisation) Plan(seen InitSeen) engine.Change {
 	case seen.Initialised:
 		return engine.Change{Action: engine.Unchanged}
 	case i.Init == nil:
-		return engine.Change{Action: engine.Blocked, Why: "vault has no keys yet", Fix: "say where they are to go: kubectl onyxia vault init --key-file FILE"}
+		return engine.Change{Action: engine.Pending, Why: noKeys}
 	}
 	return engine.Change{Action: engine.Create}
+}
+
+// noKeys and closed are what a person has to do.
+const (
+	noKeys = "vault has no keys yet, and nobody said where they are to go: kubectl onyxia vault init --keys-file FILE"
+	closed = "vault is sealed, as after every restart; open it with: kubectl onyxia vault unseal"
+)
+
+// Ready tells whether it has its keys. Without a key file, waiting brings none.
+func (i Initialisation) Ready(ctx context.Context) (engine.Health, error) {
+	c, err := i.Access(ctx)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	seal, err := c.SealStatus(ctx)
+	switch {
+	case err != nil:
+		return engine.Health{}, err
+	case seal.Initialised:
+		return engine.Health{Ready: true}, nil
+	case i.Init == nil:
+		return engine.Health{Reason: noKeys, Hopeless: true}, nil
+	}
+	return engine.Health{Reason: "vault has no keys yet"}, nil
 }
 
 // Apply initialises, or finishes what was interrupted.
@@ -99,7 +123,7 @@ func (o Opening) Plan(seen Seal) engine.Change {
 	case seen.Recovery:
 		return engine.Change{Action: engine.Pending, Why: "it opens itself with " + seen.Type + " and has not yet; its log says why"}
 	case o.Shares == nil:
-		return engine.Change{Action: engine.Blocked, Why: "vault is sealed, as after every restart", Fix: "open it: kubectl onyxia vault unseal"}
+		return engine.Change{Action: engine.Pending, Why: closed}
 	}
 	return engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "sealed", From: "true", To: "false"}}}
 }
@@ -124,11 +148,18 @@ func (o Opening) Apply(ctx context.Context, _ Seal) error {
 	return c.Unseal(ctx, shares, o.Report)
 }
 
-// Ready tells whether it takes requests.
+// Ready tells whether it takes requests. A sealed one without a key file waits for a person.
 func (o Opening) Ready(ctx context.Context) (engine.Health, error) {
 	c, err := o.Access(ctx)
 	if err != nil {
 		return engine.Health{}, err
+	}
+	seal, err := c.SealStatus(ctx)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	if seal.Initialised && seal.Sealed && !seal.Recovery && o.Shares == nil {
+		return engine.Health{Reason: closed, Hopeless: true}, nil
 	}
 	ready, reason, err := c.active(ctx)
 	return engine.Health{Ready: ready, Reason: reason}, err

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func TestNothingShows(t *testing.T) {
 	keys := Keys{Keys: []string{hidden}, RootToken: hidden, PrivateKey: hidden}
 	client := Client{Token: secret}
 	session := Session{Client: &client}
-	for _, v := range []any{secret, &secret, opened, &opened, keys, &keys, client, &client, session, ProofUser{JWT: secret}, OIDCClient{Secret: secret}, Rights{Token: secret}, []Secret{secret}, map[string]Secret{"a": secret}} {
+	for _, v := range []any{secret, &secret, opened, &opened, keys, &keys, client, &client, session, ProofUser{JWT: secret}, Rights{Token: secret}, []Secret{secret}, map[string]Secret{"a": secret}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			if got := fmt.Sprintf(verb, v); strings.Contains(got, hidden) || strings.Contains(got, fmt.Sprintf("%x", hidden)) {
 				t.Errorf("%T with %s: %s", v, verb, got)
@@ -298,7 +299,7 @@ func TestAuthConfigOfOthers(t *testing.T) {
 	if c := config.Plan(seen); c.Action != engine.Blocked || c.Fix == "" {
 		t.Errorf("a mount for browsers: %+v", c)
 	}
-	config.OIDC = &OIDCClient{ID: "vault-ui", Secret: NewSecret(hidden)}
+	config.OIDC = &OIDCClient{ID: "vault-ui", Secret: func(context.Context) (Secret, error) { return NewSecret(hidden), nil }}
 	c := config.Plan(seen)
 	if c.Action != engine.Configure || len(c.Fields) != 1 || strings.Contains(fmt.Sprint(c), hidden) {
 		t.Errorf("our client: %+v", c)

@@ -31,6 +31,8 @@ type Role struct {
 	Policies    []string
 	// TTL and MaxTTL of the tokens.
 	TTL, MaxTTL time.Duration
+	// Batch gives tokens that Vault keeps no record of: making one writes nothing, and they end by their TTL alone.
+	Batch bool
 	// RedirectURIs for the type oidc.
 	RedirectURIs []string
 	// Scopes for the type oidc, beyond openid.
@@ -51,6 +53,7 @@ type RoleSeen struct {
 	RedirectURIs []string          `json:"allowed_redirect_uris"`
 	Scopes       []string          `json:"oidc_scopes"`
 	Verbose      bool              `json:"verbose_oidc_logging"`
+	TokenType    string            `json:"token_type"`
 }
 
 func (r Role) path() string { return "auth/" + r.Mount + "/role/" + r.Name }
@@ -94,6 +97,9 @@ func (r Role) Plan(seen *RoleSeen) engine.Change {
 	d.list("token_policies", seen.Policies, r.Policies)
 	d.text("token_ttl", seconds(seen.TTL), seconds(int64(r.TTL.Seconds())))
 	d.text("token_max_ttl", seconds(seen.MaxTTL), seconds(int64(r.MaxTTL.Seconds())))
+	if r.Batch {
+		d.text("token_type", seen.TokenType, "batch")
+	}
 	d.list("allowed_redirect_uris", seen.RedirectURIs, r.RedirectURIs)
 	d.list("oidc_scopes", seen.Scopes, r.Scopes)
 	// It writes users' tokens to Vault's log.
@@ -122,11 +128,15 @@ func (r Role) Apply(ctx context.Context, _ *RoleSeen) error {
 	if bound == nil {
 		bound = map[string]string{}
 	}
-	return c.Write(ctx, r.path(), map[string]any{
+	in := map[string]any{
 		"role_type": r.Type, "user_claim": r.UserClaim, "bound_audiences": r.Audiences, "bound_claims": bound, "groups_claim": "",
 		"claim_mappings": r.mappings(), "token_policies": r.Policies, "token_ttl": int64(r.TTL.Seconds()), "token_max_ttl": int64(r.MaxTTL.Seconds()),
 		"allowed_redirect_uris": append([]string{}, r.RedirectURIs...), "oidc_scopes": append([]string{}, r.Scopes...), "verbose_oidc_logging": false,
-	}, nil)
+	}
+	if r.Batch {
+		in["token_type"] = "batch"
+	}
+	return c.Write(ctx, r.path(), in, nil)
 }
 
 // Remove deletes it.

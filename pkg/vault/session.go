@@ -70,12 +70,18 @@ func (c *Client) tokenFrom(ctx context.Context, path string, in any) (Secret, er
 	return NewSecret(answer.Auth.Token), nil
 }
 
-// Close revokes the session's token, unless it was given by hand. A token that is gone already is no error.
+// Close revokes the session's token, unless it was given by hand or ends by itself only. A token that is gone already is
+// no error.
 func (s *Session) Close(ctx context.Context) error {
 	if s.lent {
 		return nil
 	}
-	return s.Client.RevokeSelf(ctx)
+	err := s.Client.RevokeSelf(ctx)
+	var refused *APIError
+	if errors.As(err, &refused) && refused.Says("batch tokens cannot be revoked") {
+		return nil
+	}
+	return err
 }
 
 // RevokeSelf revokes the token that the client carries: a session's, or the root token once all stands.

@@ -38,6 +38,9 @@ type Setup struct {
 	// Operator, if set, lets a service account of the realm configure Vault with OperatorPolicy, so that a later run
 	// needs neither a root token nor key shares.
 	Operator *OperatorLogin
+	// Lasting says that what the steps make is part of the server's volume, and stays there when the server is taken away.
+	// Only the users' secrets can then be removed, by name.
+	Lasting bool
 }
 
 // UILogin is the login of people on the pages of Vault's UI. It has a mount of its own, with an accessor of its own, and
@@ -64,19 +67,30 @@ type OperatorLogin struct {
 
 func (s Setup) id(kind, name string) engine.ID { return engine.ID(kind + ".vault/" + name) }
 
+// lasting hides that a resource can be removed.
+type lasting[S any] struct{ engine.Resource[S] }
+
+// part makes one of the steps.
+func part[S any](s Setup, id engine.ID, r engine.Resource[S], needs ...engine.ID) engine.Step {
+	if s.Lasting {
+		return engine.New(id, lasting[S]{r}, needs...)
+	}
+	return engine.New(id, r, needs...)
+}
+
 // Steps are the steps in their dependencies.
 func (s Setup) Steps() []engine.Step {
 	steps := []engine.Step{}
 	first := s.Needs
 	if s.AuditFile != "" {
 		audit := s.id("audit", "stdout")
-		steps = append(steps, engine.New(audit, AuditDevice{Access: s.Access, Path: "stdout", File: s.AuditFile, Declared: s.AuditDeclared}, s.Needs...))
+		steps = append(steps, part(s, audit, AuditDevice{Access: s.Access, Path: "stdout", File: s.AuditFile, Declared: s.AuditDeclared}, s.Needs...))
 		first = append(slices.Clone(s.Needs), audit)
 	}
 	kv := s.id("mount", s.KV)
 	steps = append(steps,
 		engine.New(kv, KVMount{Access: s.Access, Path: s.KV}, first...).HoldingData("the secrets of users and groups in "+s.KV),
-		engine.New(s.id("cors", "onyxia"), CORS{Access: s.Access, Origin: s.Origin}, first...),
+		part(s, s.id("cors", "onyxia"), CORS{Access: s.Access, Origin: s.Origin}, first...),
 	)
 	config := AuthConfig{Access: s.Access, Mount: s.AuthPath, Issuer: s.Issuer, CAPEM: s.CAPEM, DefaultRole: s.RoleName}
 	steps = append(steps, s.login(first, AuthMount{Access: s.Access, Path: s.AuthPath, Type: "jwt", Listed: s.UI == nil}, config, s.userPolicy(), s.userRole())...)
@@ -89,8 +103,8 @@ func (s Setup) Steps() []engine.Step {
 	if s.Operator != nil {
 		operator := s.id("policy", OperatorPolicy)
 		steps = append(steps,
-			engine.New(operator, FixedPolicy{Access: s.Access, Name: OperatorPolicy, rules: s.operatorRules()}, first...),
-			engine.New(s.id("role", s.Operator.Role), s.operatorRole(), append(slices.Clone(first), s.id("auth", s.AuthPath), s.id("config", s.AuthPath), operator)...))
+			part(s, operator, FixedPolicy{Access: s.Access, Name: OperatorPolicy, rules: s.operatorRules()}, first...),
+			part(s, s.id("role", s.Operator.Role), s.operatorRole(), append(slices.Clone(first), s.id("auth", s.AuthPath), s.id("config", s.AuthPath), operator)...))
 	}
 	return steps
 }
@@ -102,10 +116,10 @@ func (s Setup) login(first []engine.ID, m AuthMount, c AuthConfig, p UserPolicy,
 	m.Accessor, p.Accessor = accessor, accessor
 	needs := func(more ...engine.ID) []engine.ID { return append(slices.Clone(first), more...) }
 	return []engine.Step{
-		engine.New(mount, m, first...),
-		engine.New(config, c, needs(mount)...),
-		engine.New(policy, p, needs(mount, s.id("mount", s.KV))...),
-		engine.New(s.id("role", r.Name), r, needs(mount, config, policy)...),
+		part(s, mount, m, first...),
+		part(s, config, c, needs(mount)...),
+		part(s, policy, p, needs(mount, s.id("mount", s.KV))...),
+		part(s, s.id("role", r.Name), r, needs(mount, config, policy)...),
 	}
 }
 
@@ -129,5 +143,5 @@ func (s Setup) uiRole() Role {
 
 func (s Setup) operatorRole() Role {
 	return Role{Access: s.Access, Mount: s.AuthPath, Name: s.Operator.Role, Type: "jwt", UserClaim: s.Operator.UserClaim, Audiences: []string{s.Audience},
-		BoundClaims: s.Operator.Claims, Policies: []string{OperatorPolicy}, TTL: SessionTime, MaxTTL: SessionTime}
+		BoundClaims: s.Operator.Claims, Policies: []string{OperatorPolicy}, TTL: SessionTime, MaxTTL: SessionTime, Batch: true}
 }

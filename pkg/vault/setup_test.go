@@ -443,7 +443,8 @@ func TestNothingLeaks(t *testing.T) {
 // way back through a browser is not tried here.
 func TestUILogin(t *testing.T) {
 	d := startDatalab(t)
-	d.setup.UI = &UILogin{Client: OIDCClient{ID: "vault-ui", Secret: NewSecret("not-a-secret-of-anyone")}, URL: "https://vault.lab.demo.test", AuthPath: "oidc", PolicyName: "onyxia-ui", RoleName: "onyxia-ui"}
+	secret := func(context.Context) (Secret, error) { return NewSecret("not-a-secret-of-anyone"), nil }
+	d.setup.UI = &UILogin{Client: OIDCClient{ID: "vault-ui", Secret: secret}, URL: "https://vault.lab.demo.test", AuthPath: "oidc", PolicyName: "onyxia-ui", RoleName: "onyxia-ui"}
 	d.configure(t)
 	if done := d.configure(t); len(done) != 0 {
 		t.Fatalf("again: %v", done)

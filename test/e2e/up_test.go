@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -172,4 +174,28 @@ func (b testbed) certificate(namespace, name string) *x509.Certificate {
 		b.t.Fatal(err)
 	}
 	return leaf
+}
+
+// The home page, over HTTPS, in a browser that knows the root alone.
+func TestHomePageInBrowser(t *testing.T) {
+	if b := bed(t); !b.beside() {
+		b.onyxia("up", "ingress", "tls", "app").ok(t)
+		b.tool("demo", "dns")
+	}
+	inBrowser(t, func(ctx context.Context, t *testing.T) {
+		var title, text string
+		err := chromedp.Run(ctx,
+			chromedp.Navigate("https://onyxia.demo.test/"),
+			chromedp.Sleep(5*time.Second),
+			chromedp.Title(&title),
+			chromedp.Text("body", &text),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture(ctx, t, "home")
+		if !strings.Contains(title+text, "Onyxia") && !strings.Contains(title+text, "Welcome") {
+			t.Errorf("title %q, text %.300q", title, text)
+		}
+	})
 }
