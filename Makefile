@@ -55,6 +55,11 @@ lint:
 	go tool -modfile=tools/go.mod staticcheck ./cmd/... ./pkg/... ./internal/...
 	if command -v shellcheck >/dev/null; then shellcheck -x $$(grep -rlE '^#!.*bash' testbed .ci); else echo "shellcheck is not installed: the scripts were not checked"; fi
 
+## docs: docs/commands.md and docs/configuration.md, from the program itself
+.PHONY: docs
+docs:
+	go run ./internal/docs
+
 ## release: dist/ with an archive per platform, their checksums and krew-manifest.yaml
 .PHONY: release
 release:

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +36,7 @@ func TestRealServers(t *testing.T) {
 				{"users", users},
 				{"removal", removal},
 				{"service account", serviceAccount},
+				{"a realm from before", realmBefore},
 				{"discovery", discovery},
 				{"stopped server", stoppedServer},
 				{"tunnel", tunnel},
@@ -108,15 +108,8 @@ func handMade(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l.keepEvents(ctx, t)
 	before := l.state(ctx, t)
 
-	l.again()
-	run, plan := l.plan(ctx, t)
-	want := []string{"realm.keycloak/hand configure [realm.accessTokenLifespan 660 -> 300]"}
-	if diff := cmp.Diff(want, differing(plan)); diff != "" {
-		t.Fatalf("plan after changes by hand (-want +got):\n%s", diff)
-	}
-	if err := run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}); err != nil {
-		t.Fatal(err)
-	}
+	run, plan := l.expectPlan(ctx, t, "realm.keycloak/hand configure [realm.accessTokenLifespan 660 -> 300]")
+	must(t, run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}))
 	if events := l.adminEvents(ctx, t); len(events) != 1 {
 		t.Errorf("mending one field wrote %v", events)
 	}
@@ -130,68 +123,48 @@ func handMade(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 
 // driftOfEveryKind changes one thing of ours in each kind of step and looks at plan and repair.
 func driftOfEveryKind(ctx context.Context, t *testing.T, l *lab) {
-	theirs := l.theirs.Realm("hand")
-	onyxia, err := theirs.findClient(ctx, "onyxia-minio")
-	if err != nil {
-		t.Fatal(err)
-	}
 	before := l.state(ctx, t)
 	l.clientByHand(ctx, t, "onyxia-minio", document{"redirectUris": []string{"*"}, "attributes": document{"access.token.lifespan": "60"}})
 	l.clientByHand(ctx, t, "minio", document{"secret": "somebody-elses"})
-	for _, m := range onyxia.list("protocolMappers") {
-		switch m.text("name") {
-		case "audience":
-			m["config"] = document{"included.client.audience": "account", "access.token.claim": "true", "id.token.claim": "false"}
-			l.byHand(ctx, t, http.MethodPut, "/clients/"+onyxia.text("id")+"/protocol-mappers/models/"+m.text("id"), m)
-		case "policy":
-			l.byHand(ctx, t, http.MethodDelete, "/clients/"+onyxia.text("id")+"/protocol-mappers/models/"+m.text("id"), nil)
-			l.byHand(ctx, t, http.MethodPost, "/clients/"+onyxia.text("id")+"/protocol-mappers/models", document{"name": "policy",
-				"protocol": "openid-connect", "protocolMapper": "oidc-full-name-mapper", "config": document{"access.token.claim": "true"}})
-		}
-	}
+	l.mappersByHand(ctx, t)
 	l.byHand(ctx, t, http.MethodPut, "/roles/onyxia-admin", document{"name": "onyxia-admin", "description": "Other words"})
 	var profile document
 	l.look(ctx, t, "/users/profile", &profile)
-	for _, a := range profile.list("attributes") {
-		if a.text("name") == "username" {
-			child(child(a["validations"])["length"])["max"] = 255
-			child(a["validations"])["length"] = document{"min": 3, "max": 255}
-		}
-	}
-	l.byHand(ctx, t, http.MethodPut, "/users/profile", profile)
-	l.again()
-	run, plan := l.plan(ctx, t)
-	want := []string{
+	length := document{"validations": document{"length": document{"max": 255}}}
+	l.byHand(ctx, t, http.MethodPut, "/users/profile", inOrder(document{"attributes": document{"username": length}}.over(byName(profile)), profile))
+
+	run, plan := l.expectPlan(ctx, t,
 		"client.keycloak/minio configure [client.secret  -> ]",
 		"client.keycloak/onyxia-minio configure [client.attributes.access.token.lifespan 60 -> 604800] [client.redirectUris * -> https://onyxia.demo.test/*]",
 		"mapper.keycloak/onyxia-minio.audience configure [mapper audience: config.included.client.audience account -> minio]",
-		"mapper.keycloak/onyxia-minio.policy replace",
+		"mapper.keycloak/onyxia-minio.policy replace [mapper policy: config.claim.name  -> policy] [mapper policy: config.claim.value  -> stsonly]"+
+			" [mapper policy: config.id.token.claim  -> true] [mapper policy: config.jsonType.label  -> String]"+
+			" [mapper policy: config.userinfo.token.claim  -> true] [mapper policy: protocolMapper oidc-full-name-mapper -> oidc-hardcoded-claim-mapper]",
 		"role.keycloak/onyxia-admin configure [role onyxia-admin: description Other words -> May do more]",
-		"userprofile.keycloak/hand configure [profile.attributes.username.validations.length.max 255 -> 58]",
-	}
-	got := differing(plan)
-	slices.Sort(got)
-	for i := range got {
-		if strings.Contains(got[i], " replace ") {
-			got[i] = got[i][:strings.Index(got[i], " replace ")+8]
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("plan (-want +got):\n%s", diff)
-	}
+		"userprofile.keycloak/hand configure [profile.attributes.username.validations.length.max 255 -> 58]")
 	encoded, err := json.Marshal(plan)
-	if err != nil || strings.Contains(string(encoded), minioSecret) || strings.Contains(string(encoded), "somebody-elses") {
-		t.Errorf("the plan shows a secret (%v): %s", err, encoded)
-	}
-	if err := run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	expect(t, !strings.Contains(string(encoded), minioSecret) && !strings.Contains(string(encoded), "somebody-elses"), "the plan shows a secret: %s", encoded)
+	must(t, run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}))
 	if diff := cmp.Diff(before, l.state(ctx, t)); diff != "" {
 		t.Errorf("after the repair (-before +after):\n%s", diff)
 	}
-	if secret, err := l.realm.ClientSecret(ctx, "minio"); err != nil || secret != minioSecret {
-		t.Errorf("secret of minio after the repair: right %t, %v", secret == minioSecret, err)
-	}
+	secret, err := l.realm.ClientSecret(ctx, "minio")
+	expect(t, err == nil && secret == minioSecret, "secret of minio after the repair: right %t, %v", secret == minioSecret, err)
+}
+
+// mappersByHand changes one mapper of onyxia-minio and puts one of another type in the place of the other.
+func (l *lab) mappersByHand(ctx context.Context, t *testing.T) {
+	t.Helper()
+	client, err := l.theirs.Realm(l.account.Realm).findClient(ctx, "onyxia-minio")
+	must(t, err)
+	models := "/clients/" + client.text("id") + "/protocol-mappers/models"
+	mappers := client.list("protocolMappers")
+	audience := document{"config": document{"included.client.audience": "account"}}.over(find(mappers, "name", "audience"))
+	l.byHand(ctx, t, http.MethodPut, models+"/"+audience.text("id"), audience)
+	l.byHand(ctx, t, http.MethodDelete, models+"/"+find(mappers, "name", "policy").text("id"), nil)
+	l.byHand(ctx, t, http.MethodPost, models, document{"name": "policy", "protocol": "openid-connect", "protocolMapper": "oidc-full-name-mapper",
+		"config": document{"access.token.claim": "true"}})
 }
 
 func killedHalfWay(ctx context.Context, t *testing.T, server *keycloaktest.Server) {

@@ -166,73 +166,67 @@ func action(t *testing.T, page string) string {
 func registration(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l := newLab(server, "register")
 	l.mustUp(ctx, t)
-	info, err := l.own.ServerInfo(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
 	b := newBrowser()
 	verifier := rand.Text() + rand.Text() // RFC 7636 asks for 43 characters
 	challenge := sha256.Sum256([]byte(verifier))
 	query := url.Values{"client_id": {"onyxia"}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {"https://onyxia.demo.test/"},
 		"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}}
 	page, _, err := b.open(ctx, server.URL, server.URL+"/realms/register/protocol/openid-connect/registrations?"+query.Encode(), nil)
-	if err != nil {
-		t.Fatal(err)
+	must(t, err)
+	page = l.refusals(ctx, t, b, page)
+	page, at, err := b.open(ctx, server.URL, action(t, page), newcomer("bob", "bob@mail.example.org"))
+	must(t, err)
+	expect(t, strings.Contains(strings.ToLower(page), "terms"), "not the terms page: %s", page)
+	for at != "" && !strings.HasPrefix(at, "https://onyxia.demo.test/") {
+		page, at, err = b.open(ctx, server.URL, action(t, page), url.Values{"accept": {"Accept"}})
+		must(t, err)
 	}
-	if info.Features.FoldsUsernames && !strings.Contains(html.UnescapeString(page), `pattern="`+usernameInput+`"`) {
-		t.Error("the form has no pattern by which a browser refuses capitals")
+	back, err := url.Parse(at)
+	must(t, err)
+	claims := exchange(ctx, t, server, url.Values{"grant_type": {"authorization_code"}, "client_id": {"onyxia"}, "code": {back.Query().Get("code")},
+		"redirect_uri": {"https://onyxia.demo.test/"}, "code_verifier": {verifier}})
+	wrong := CheckClaims(claims, ClaimsWanted{Issuer: server.URL + "/realms/register", Audience: "account", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 58})
+	expect(t, len(wrong) == 0, "claims %v: %v", claims, wrong)
+	for claim, want := range map[string]string{"preferred_username": "bob", "azp": "onyxia", "site": "demo"} {
+		expect(t, claims.Text(claim) == want, "claim %s is %q", claim, claims.Text(claim))
 	}
-	fill := func(name, address string) url.Values {
-		return url.Values{"username": {name}, "email": {address}, "firstName": {"New"}, "lastName": {"User"}, "password": {"Pass-word-12345"}, "password-confirm": {"Pass-word-12345"}}
-	}
-	for _, refused := range []struct{ name, address, words string }{
-		{"Robert", "robert@example.org", usernameMessage},
+	u, err := l.realm.FindUser(ctx, "bob")
+	expect(t, err == nil && u.Email == "bob@mail.example.org", "user: %+v %v", u, err)
+}
+
+// newcomer fills the registration form.
+func newcomer(name, address string) url.Values {
+	return url.Values{"username": {name}, "email": {address}, "firstName": {"New"}, "lastName": {"User"}, "password": {"Pass-word-12345"}, "password-confirm": {"Pass-word-12345"}}
+}
+
+// refusals fills the form in ways that must not do, and gives the page that is shown at the end.
+func (l *lab) refusals(ctx context.Context, t *testing.T, b *browser, page string) string {
+	t.Helper()
+	info, err := l.own.ServerInfo(ctx)
+	must(t, err)
+	refused := []struct{ name, address, words string }{
 		{"bob.smith", "bob@example.org", usernameMessage},
 		{"-bob", "bob@example.org", usernameMessage},
 		{strings.Repeat("b", 59), "bob@example.org", ""},
 		{"bob", "bob@evil.org", ""},
 		{"bob", "bob@notexample.org", ""},
-	} {
-		if refused.name == "Robert" && info.Features.FoldsUsernames {
-			continue // the server makes it "robert"; the browser refuses it by the pattern above
-		}
+	}
+	if info.Features.FoldsUsernames {
+		// the server takes "Robert" for "robert"; what refuses it is the browser, by this pattern
+		expect(t, strings.Contains(html.UnescapeString(page), `pattern="`+usernameInput+`"`), "the form has no pattern by which a browser refuses capitals")
+	} else {
+		refused = append(refused, struct{ name, address, words string }{"Robert", "robert@example.org", usernameMessage})
+	}
+	for _, each := range refused {
 		var at string
-		if page, at, err = b.open(ctx, server.URL, action(t, page), fill(refused.name, refused.address)); err != nil || page == "" {
-			t.Fatalf("%s with %s was not refused: at %s, %v", refused.name, refused.address, at, err)
+		page, at, err = b.open(ctx, l.server.URL, action(t, page), newcomer(each.name, each.address))
+		must(t, err)
+		if page == "" {
+			t.Fatalf("%s with %s was not refused: at %s", each.name, each.address, at)
 		}
-		if !strings.Contains(page, refused.words) {
-			t.Errorf("%s refused, but not in our words", refused.name)
-		}
+		expect(t, strings.Contains(page, each.words), "%s refused, but not in our words", each.name)
 	}
-	page, at, err := b.open(ctx, server.URL, action(t, page), fill("bob", "bob@mail.example.org"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if strings.HasPrefix(at, "https://onyxia.demo.test/") {
-			break
-		}
-		if !strings.Contains(strings.ToLower(page), "terms") {
-			t.Fatalf("not the terms page: %s", page)
-		}
-		if page, at, err = b.open(ctx, server.URL, action(t, page), url.Values{"accept": {"Accept"}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	back, err := url.Parse(at)
-	if err != nil || back.Query().Get("code") == "" {
-		t.Fatalf("no code at the end: %s %v", at, err)
-	}
-	claims := exchange(ctx, t, server, url.Values{"grant_type": {"authorization_code"}, "client_id": {"onyxia"}, "code": {back.Query().Get("code")},
-		"redirect_uri": {"https://onyxia.demo.test/"}, "code_verifier": {verifier}})
-	wrong := CheckClaims(claims, ClaimsWanted{Issuer: server.URL + "/realms/register", Audience: "account", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 58})
-	if len(wrong) > 0 || claims.Text("preferred_username") != "bob" || claims.Text("azp") != "onyxia" || claims.Text("site") != "demo" {
-		t.Errorf("claims %v: %v", claims, wrong)
-	}
-	u, err := l.realm.FindUser(ctx, "bob")
-	if err != nil || u.Email != "bob@mail.example.org" {
-		t.Errorf("user: %+v %v", u, err)
-	}
+	return page
 }
 
 func exchange(ctx context.Context, t *testing.T, server *keycloaktest.Server, form url.Values) Claims {

@@ -8,10 +8,14 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
@@ -318,10 +322,45 @@ func strip(d document) document {
 	if attributes := child(d["attributes"]); len(attributes) > 0 {
 		d["attributes"] = attributes.without("client.secret.creation.time")
 	}
-	for _, key := range []string{"redirectUris", "webOrigins", "defaultClientScopes", "optionalClientScopes", "supportedLocales"} {
+	for _, key := range []string{"redirectUris", "webOrigins", "defaultClientScopes", "optionalClientScopes", "supportedLocales", "otpSupportedApplications"} {
 		if list, ok := d[key].([]any); ok {
 			d[key] = text(list)
 		}
 	}
 	return d
+}
+
+// must ends the test on an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expect notes a failure in words.
+func expect(t testing.TB, ok bool, format string, args ...any) {
+	t.Helper()
+	if !ok {
+		t.Errorf(format, args...)
+	}
+}
+
+// unchanged makes a new connection and expects a plan with nothing to do.
+func (l *lab) unchanged(ctx context.Context, t testing.TB) {
+	t.Helper()
+	l.expectPlan(ctx, t)
+}
+
+// expectPlan makes a new connection and expects a plan with these changes, in any order.
+func (l *lab) expectPlan(ctx context.Context, t testing.TB, want ...string) (engine.Run, engine.Plan) {
+	t.Helper()
+	l.again()
+	run, plan := l.plan(ctx, t)
+	got := differing(plan)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	return run, plan
 }

@@ -16,6 +16,9 @@ const (
 	AppID engine.ID = "release.helm/onyxia"
 	// IssuerID is the issuer, as it answers to the parts that trust it.
 	IssuerID engine.ID = "issuer.oidc/onyxia"
+	// VaultReadyID is Vault, shown to serve the users of Onyxia's pages. Before that Onyxia must not learn of it: its page
+	// stays blank for every user whose login at Vault fails.
+	VaultReadyID engine.ID = "proof.vault/onyxia"
 )
 
 // NamespaceID is the step that makes a namespace.

@@ -143,7 +143,7 @@ func (in Init) pending(seal Seal) (Keys, error) {
 	if seal.Recovery {
 		keys.Kind = KindRecovery
 	}
-	if err := checkSharing(in.Shares, in.Threshold); err != nil {
+	if err := CheckSharing(in.Shares, in.Threshold); err != nil {
 		return keys, err
 	}
 	if len(in.Holders) > 0 {

@@ -72,8 +72,8 @@ func TestRestart(t *testing.T) {
 	if err := r.root().Write(ctx, "kv/a", map[string]string{"x": "kept"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	r.kill()
-	r.start(t)
+	r.Kill()
+	r.Run(t)
 	state, err := r.client().Health(ctx)
 	if err != nil || !state.Sealed || !strings.Contains(state.String(), "unseal") {
 		t.Fatalf("after the restart: %+v, %v", state, err)
@@ -166,9 +166,9 @@ func TestInitOfAnother(t *testing.T) {
 	if _, err := elsewhere.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "and not of https://vault.lab.example.org") {
 		t.Fatalf("the file of another Vault: %v", err)
 	}
-	s.kill()
-	s.empty(t)
-	s.start(t)
+	s.Kill()
+	s.Empty(t)
+	s.Run(t)
 	if _, err := initOf(s, file).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "its data is gone, or new") {
 		t.Fatalf("a Vault whose volume is gone: %v", err)
 	}
@@ -211,9 +211,9 @@ func TestBegunAndInitialisedByAnother(t *testing.T) {
 	}
 	other := in
 	other.Shares, other.Threshold = 5, 3
-	s.kill()
-	s.empty(t)
-	s.start(t)
+	s.Kill()
+	s.Empty(t)
+	s.Run(t)
 	if _, err := other.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "was begun for 2 of 3 shares") {
 		t.Fatalf("other numbers than begun with: %v", err)
 	}

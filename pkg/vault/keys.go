@@ -95,11 +95,11 @@ func (k Keys) check() error {
 	case k.PrivateKey == "" && (k.Form == FormAge || k.State == KeysPending && k.Form == FormPlain):
 		return fmt.Errorf("keys of vault: the private key is missing: the document is not whole")
 	}
-	return checkSharing(k.Shares, k.Threshold)
+	return CheckSharing(k.Shares, k.Threshold)
 }
 
-// checkSharing holds Vault's own limits (vault 1.14.1, SealConfig.Validate).
-func checkSharing(shares, threshold int) error {
+// CheckSharing holds Vault's own limits (vault 1.14.1, SealConfig.Validate).
+func CheckSharing(shares, threshold int) error {
 	switch {
 	case shares < 1 || shares > 255:
 		return fmt.Errorf("%d key shares: must be 1 to 255", shares)

@@ -151,7 +151,7 @@ func startGate(t *testing.T, s *server) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{exec: s.exec(t), proxy: httputil.NewSingleHostReverseProxy(target)}
+	g := &gate{exec: s.exec(), proxy: httputil.NewSingleHostReverseProxy(target)}
 	g.Server = httptest.NewServer(g)
 	t.Cleanup(g.Close)
 	return g
@@ -263,7 +263,7 @@ func checkKeys(t *testing.T, s *server, file string) {
 	if lives, err := s.client().WithToken(opened.RootToken).Lives(t.Context()); err != nil || !lives {
 		t.Fatalf("root token: %v, %v", lives, err)
 	}
-	for _, pattern := range []string{filepath.Join(filepath.Dir(file), ".*"), filepath.Join(s.folder, ".onyxia-init*")} {
+	for _, pattern := range []string{filepath.Join(filepath.Dir(file), ".*"), filepath.Join(s.Folder, ".onyxia-init*")} {
 		if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
 			t.Errorf("left over: %v, %v", left, err)
 		}
@@ -296,7 +296,7 @@ func TestKilledWithSpool(t *testing.T) {
 			t.Parallel()
 			s := startVault(t, "")
 			g := startGate(t, s)
-			o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.folder, Killer: m.killer}
+			o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.Folder, Killer: m.killer}
 			out, killed := runChild(t, g, o, m.at, m.after)
 			if !killed {
 				t.Fatalf("not killed: %s (%v)", out, g.requests())
@@ -313,7 +313,7 @@ func TestKilledWithSpool(t *testing.T) {
 	t.Run("not killed", func(t *testing.T) {
 		s := startVault(t, "")
 		g := startGate(t, s)
-		o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.folder}
+		o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.Folder}
 		out, _ := runChild(t, g, o, 0, false)
 		if out != string(Initialised) || len(g.requests()) != requests {
 			t.Fatalf("%s; %d requests, and the test kills at %d: %v", out, len(g.requests()), requests, g.requests())
@@ -360,9 +360,9 @@ func TestKilledWithoutSpool(t *testing.T) {
 				if seal, err := s.client().SealStatus(t.Context()); err != nil || !seal.Initialised || !seal.Sealed {
 					t.Fatalf("a Vault whose keys are lost: %+v, %v", seal, err)
 				}
-				s.kill()
-				s.empty(t)
-				s.start(t)
+				s.Kill()
+				s.Empty(t)
+				s.Run(t)
 				if out, _ := runChild(t, g, o, 0, false); out != string(Initialised) {
 					t.Fatalf("after the reset: %q", out)
 				}
@@ -387,7 +387,7 @@ func TestSpoolOutlivesItsCommand(t *testing.T) {
 			whole := spool.Exec
 			spool.Exec = func(ctx context.Context, command []string, stdin []byte) ([]byte, error) {
 				cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-				cmd.Env = append(append([]string{}, s.env...), "PATH="+filepath.Dir(vaultBinary(t))+":"+os.Getenv("PATH"), "VAULT_ADDR="+s.Address)
+				cmd.Env = append(append([]string{}, s.env...), "PATH="+filepath.Dir(vaulttest.Binary(t))+":"+os.Getenv("PATH"), "VAULT_ADDR="+s.Address)
 				cmd.Stdin = bytes.NewReader(stdin)
 				if err := cmd.Start(); err != nil {
 					return nil, err
@@ -429,8 +429,8 @@ func TestVaultKilledDuringInit(t *testing.T) {
 			time.AfterFunc(life, s.kill)
 			outcome, err := in.Run(t.Context())
 			t.Logf("the run: %s %v", outcome, err)
-			s.kill()
-			s.start(t)
+			s.Kill()
+			s.Run(t)
 			outcome, err = in.Run(t.Context())
 			var lost *LostError
 			t.Logf("the next run: %s %v", outcome, err)
@@ -438,9 +438,9 @@ func TestVaultKilledDuringInit(t *testing.T) {
 				if !lost.Sealed {
 					t.Fatal("a Vault whose keys are lost is open")
 				}
-				s.kill()
-				s.empty(t)
-				s.start(t)
+				s.Kill()
+				s.Empty(t)
+				s.Run(t)
 				outcome, err = in.Run(t.Context())
 			}
 			if err != nil {

@@ -65,8 +65,8 @@ func TestOpening(t *testing.T) {
 	if _, p := plan(false); p.Writes() || p.Err() != nil {
 		t.Fatalf("open, without a key file: %+v", p.Steps)
 	}
-	s.kill()
-	s.start(t)
+	s.Kill()
+	s.Run(t)
 	left("sealed", "kubectl onyxia vault unseal")
 	apply()
 }
@@ -120,16 +120,16 @@ func TestThreeServers(t *testing.T) {
 func startJoiner(t *testing.T, number int, join string) *server {
 	t.Helper()
 	s := startVault(t, "")
-	s.kill()
-	s.empty(t)
-	text, err := os.ReadFile(s.config)
+	s.Kill()
+	s.Empty(t)
+	text, err := os.ReadFile(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := strings.Replace(string(text), `node_id = "vault-0"`, fmt.Sprintf("node_id = \"vault-%d\"\n  %s", number, join), 1)
-	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t)
+	s.Run(t)
 	return s
 }

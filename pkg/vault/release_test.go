@@ -60,7 +60,7 @@ func realChart(t *testing.T, name, version string) string {
 
 func helm(t *testing.T, args ...string) []byte {
 	t.Helper()
-	path := filepath.Join(filepath.Dir(vaultBinary(t)), "helm")
+	path := filepath.Join(filepath.Dir(vaulttest.Binary(t)), "helm")
 	cmd := exec.Command(path, args...)
 	var problem bytes.Buffer
 	cmd.Stderr = &problem
@@ -179,9 +179,9 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 	// There is no Kubernetes here to register with.
 	config = strings.Replace(config, "service_registration \"kubernetes\" {}\n", "", 1)
 	s := startVault(t, "")
-	s.kill()
-	s.empty(t)
-	text, err := os.ReadFile(s.config)
+	s.Kill()
+	s.Empty(t)
+	text, err := os.ReadFile(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,13 +194,13 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 			cluster = value
 		}
 	}
-	config = strings.NewReplacer(`"[::]:8200"`, address, `"[::]:8201"`, cluster, `"/vault/data"`, fmt.Sprintf("%q", s.folder)).Replace(config)
-	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+	config = strings.NewReplacer(`"[::]:8200"`, address, `"[::]:8201"`, cluster, `"/vault/data"`, fmt.Sprintf("%q", s.Folder)).Replace(config)
+	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// What the chart sets by environment.
 	s.env = append(s.env, "VAULT_RAFT_NODE_ID=vault-0", "VAULT_API_ADDR="+s.Address, "VAULT_CLUSTER_ADDR=https://"+strings.Trim(cluster, `"`))
-	s.start(t)
+	s.Run(t)
 	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
 	in := initOf(s, file)
 	in.Spool = s.spool(t)
@@ -213,7 +213,7 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 	if err := s.client().WaitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(s.log.String(), "unknown or unsupported field") {
+	if strings.Contains(s.Log(), "unknown or unsupported field") {
 		t.Errorf("Vault does not know a field:\n%s", s.log)
 	}
 }

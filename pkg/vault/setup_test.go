@@ -412,8 +412,8 @@ func TestNothingLeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	places := map[string]string{"what was said": said.String(), "Vault's log": s.log.String()}
-	for _, folder := range []string{s.folder, filepath.Dir(d.audit)} {
+	places := map[string]string{"what was said": said.String(), "Vault's log": s.Log()}
+	for _, folder := range []string{s.Folder, filepath.Dir(d.audit)} {
 		err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
 			if err == nil && entry.Type().IsRegular() {
 				var text []byte

@@ -30,6 +30,8 @@ type Apply struct {
 	Timeout time.Duration
 	// Output format: empty, json or yaml.
 	Output string
+	// Only narrows the run to some of the stages' steps; nil for all of them.
+	Only func(engine.Step) bool
 }
 
 // AddApplyFlags registers the flags.
@@ -58,6 +60,7 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	run.Selected = a.narrowed(run.Selected)
 	plan, err := run.Plan(ctx)
 	if err != nil {
 		return nil, err
@@ -86,6 +89,14 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 		return inst, Structured(a.Out, a.Output, plan)
 	}
 	return inst, nil
+}
+
+// narrowed are the steps that are both selected and wanted.
+func (a *Apply) narrowed(selected func(engine.Step) bool) func(engine.Step) bool {
+	if a.Only == nil {
+		return selected
+	}
+	return func(s engine.Step) bool { return selected(s) && a.Only(s) }
 }
 
 // ShowPlan prints a plan in the format asked for, and returns ErrChanges when it would change something.
@@ -122,6 +133,9 @@ func (a *Apply) agree(plan engine.Plan) error {
 func (a *Apply) consent(_ context.Context, id engine.ID, planned, now engine.Change) error {
 	return a.ask(fmt.Sprintf("%s: the plan said %s, now it would be: %s %s", id, planned.Action, now.Action, now.Why+now.Risk))
 }
+
+// Confirm asks before something that a command does beside its plan.
+func (a *Apply) Confirm(question string) error { return a.ask(question) }
 
 // ask puts a question to a person at a terminal; elsewhere the answer is the flag.
 func (a *Apply) ask(question string) error {

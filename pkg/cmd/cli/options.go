@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,6 +108,18 @@ func (o *Options) cacheDir() (string, error) {
 		return "", fmt.Errorf("no place to keep charts: %w; set XDG_CACHE_HOME", err)
 	}
 	return filepath.Join(dir, "kubectl-onyxia", "charts"), nil
+}
+
+// With are the same options with another stage in place of the one of the same name.
+func (o *Options) With(s stage.Stage) *Options {
+	changed := *o
+	changed.Stages = slices.Clone(o.Stages)
+	for i := range changed.Stages {
+		if changed.Stages[i].Name == s.Name {
+			changed.Stages[i] = s
+		}
+	}
+	return &changed
 }
 
 // Warn prints one line on stderr, once. Steps that run at the same time may call it.

@@ -18,9 +18,7 @@ import (
 
 // The scripts in testdata/script are the manual of the commands: each one runs the plugin as a user would, against a
 // real API server, a real ACME server and a real DNS server. There is no node: workloads are made ready by their status.
-//
-// Beside testscript's own commands: "mark" remembers the present moment, "nowrites" fails if clients wrote to the API
-// server since (leases, the lock, aside), "noacme" if the ACME server was asked anything.
+// testdata/script/README.md lists the commands that scripts have besides testscript's own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"kubectl-onyxia": func() {
@@ -37,106 +35,137 @@ func TestScripts(t *testing.T) {
 	charts := packCharts(t)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
 			w := &world{charts: charts}
-			testscript.Run(t, testscript.Params{
+			said := &transcript{T: t}
+			testscript.RunT(said, testscript.Params{
 				Files: []string{file},
 				Setup: func(env *testscript.Env) error { return w.setup(t, file, env) },
 				Cmds:  w.commands(t),
 			})
+			w.tellsNoSecret(t, said.text.String())
 		})
+	}
+}
+
+// transcript runs a script as this very test and keeps all that it printed.
+type transcript struct {
+	*testing.T
+	text strings.Builder
+}
+
+func (s *transcript) Run(_ string, script func(testscript.T)) { script(s) }
+func (s *transcript) Parallel()                               {}
+
+// Verbose makes the log complete; Log shows it only to those who asked.
+func (s *transcript) Verbose() bool { return true }
+
+func (s *transcript) Log(args ...any) {
+	text := fmt.Sprintln(args...)
+	s.text.WriteString(text)
+	if testing.Verbose() || s.Failed() {
+		s.T.Log(text)
 	}
 }
 
 // world is what surrounds one script.
 type world struct {
 	charts  string
+	names   []string // of the variables that scripts begin with
 	cluster *kubetest.Cluster
+	dns     *acmetest.DNS
 	ca      *acmetest.Authority
 	mark    kubetest.Mark
 	asked   int
 }
 
-// setup starts what the script says it needs in its first line: "# needs: cluster", "# needs: cluster acme".
+// setup starts what the script says it needs in its first line: "# needs: cluster", "# needs: cluster acme". In an
+// "idle cluster" nothing gets ready before the script says so.
 func (w *world) setup(t *testing.T, file string, env *testscript.Env) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	first, _, _ := strings.Cut(string(raw), "\n")
+	needs, _, _ := strings.Cut(string(raw), ".")
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("CHARTS", w.charts)
-	if strings.Contains(first, "cluster") {
+	env.Setenv("PATH", env.Getenv("PATH")+string(os.PathListSeparator)+kubectlFolder(t))
+	if strings.Contains(needs, "cluster") {
 		w.cluster = kubetest.Start(t)
-		w.cluster.KeepReady(t)
 		env.Setenv("KUBECONFIG", w.cluster.Kubeconfig)
+		env.Setenv("BOB", w.cluster.User(t, "bob"))
+		if !strings.Contains(needs, "idle") {
+			w.cluster.KeepReady(t)
+		}
 	}
-	if strings.Contains(first, "acme") {
-		dns := acmetest.StartHiddenDNS(t)
-		dns.Setenv(t)
-		w.ca = acmetest.Start(t, dns, acmetest.Options{})
-		if err := os.WriteFile(filepath.Join(env.WorkDir, "acme-ca.pem"), w.ca.CAPEM, 0o600); err != nil {
+	if strings.Contains(needs, "acme") {
+		if err := w.authority(t, env); err != nil {
 			return err
 		}
-		env.Setenv("ACME", w.ca.Directory)
-		env.Setenv("RESOLVER", dns.Addr)
-		for _, pair := range os.Environ() {
-			if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "RFC2136_") || strings.HasPrefix(name, "DNSUPDATE_") {
-				env.Setenv(name, value)
-			}
+	}
+	for _, pair := range env.Vars {
+		name, _, _ := strings.Cut(pair, "=")
+		w.names = append(w.names, name)
+	}
+	return w.configuration(t, env)
+}
+
+// configuration adds to the script's onyxia.yaml where the charts, the ACME server and the name server are here.
+func (w *world) configuration(t *testing.T, env *testscript.Env) error {
+	file := filepath.Join(env.WorkDir, "onyxia.yaml")
+	text, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	text = append(text, chartDigests(t, w.charts)...)
+	if w.ca != nil {
+		text = fmt.Appendf(text, "tls: {acme: {server: %q, caBundle: acme-ca.pem}, dns: {provider: rfc2136, resolvers: [%q]}}\n", w.ca.Directory, w.dns.Addr)
+	}
+	return os.WriteFile(file, text, 0o600)
+}
+
+// authority starts a name server and an ACME server. The secret for the name server's updates is in a file, as lego's
+// variables that end with _FILE want it; so it stands in no transcript by itself.
+func (w *world) authority(t *testing.T, env *testscript.Env) error {
+	w.dns = acmetest.StartHiddenDNS(t)
+	w.ca = acmetest.Start(t, w.dns, acmetest.Options{})
+	for name, value := range map[string]string{
+		"ACME":                 w.ca.Directory,
+		"DNSUPDATE_NAMESERVER": w.dns.Addr, "DNSUPDATE_TSIG_KEY": "onyxia.", "DNSUPDATE_TSIG_ALGORITHM": "hmac-sha256.",
+		"DNSUPDATE_TSIG_SECRET_FILE": filepath.Join(env.WorkDir, "tsig.secret"),
+		"DNSUPDATE_POLLING_INTERVAL": "1", "DNSUPDATE_PROPAGATION_TIMEOUT": "20",
+	} {
+		env.Setenv(name, value)
+	}
+	for name, content := range map[string][]byte{"tsig.secret": []byte(acmetest.Secret), "acme-ca.pem": w.ca.CAPEM} {
+		if err := os.WriteFile(filepath.Join(env.WorkDir, name), content, 0o600); err != nil {
+			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(env.WorkDir, "charts.yaml"), chartDigests(t, w.charts), 0o600)
+	return nil
 }
 
-func (w *world) commands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){
-		"mark": func(*testscript.TestScript, bool, []string) {
-			w.mark = w.cluster.Mark(t)
-			if w.ca != nil {
-				w.asked = w.ca.Requests()
-			}
-		},
-		"nowrites": func(ts *testscript.TestScript, _ bool, _ []string) {
-			var writes []string
-			for _, line := range w.mark.Writes(t) {
-				if !strings.Contains(line, "/leases") {
-					writes = append(writes, line)
-				}
-			}
-			if len(writes) > 0 {
-				ts.Fatalf("clients wrote:\n%s", strings.Join(writes, "\n"))
-			}
-		},
-		"noacme": func(ts *testscript.TestScript, _ bool, _ []string) {
-			if asked := w.ca.Requests(); asked > w.asked {
-				ts.Fatalf("the ACME server was asked %d times", asked-w.asked)
-			}
-		},
-		"kubectl": func(ts *testscript.TestScript, neg bool, args []string) {
-			cmd := exec.Command(kubectl(t), args...)
-			cmd.Env = append(os.Environ(), "KUBECONFIG="+ts.Getenv("KUBECONFIG"))
-			out, err := cmd.CombinedOutput()
-			ts.Logf("%s", out)
-			if (err != nil) != neg {
-				ts.Fatalf("kubectl: %v", err)
-			}
-		},
-	}
-}
-
-// kubectl is the testbed's: scripts use it to change things as an admin would.
-func kubectl(t *testing.T) string {
+// kubectlFolder holds kubectl, which the testbed builds together with the API server. Scripts use it to change things as
+// an admin would, and to call the plugin.
+func kubectlFolder(t *testing.T) string {
 	t.Helper()
 	home := os.Getenv("TESTBED_HOME")
 	if home == "" {
-		dir, err := os.UserCacheDir()
+		user, err := os.UserHomeDir()
 		if err != nil {
 			t.Fatal(err)
 		}
-		home = filepath.Join(dir, "onyxia-cluster")
+		home = filepath.Join(user, ".cache", "onyxia-cluster")
 	}
-	return filepath.Join(home, "bin", "kubectl")
+	folder := t.TempDir()
+	if err := os.Symlink(filepath.Join(home, "bin", "kubectl"), filepath.Join(folder, "kubectl")); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // packCharts packs the stand-in charts.

@@ -16,7 +16,9 @@ func NewCommands(o *cli.Options) []*cobra.Command {
 	extras := map[string][]*cobra.Command{
 		"ingress": {dns(o)},
 		"tls":     {importing(o), renewing(o)},
+		"auth":    {configureRealm(o), people(o), groups(o), testMail(o)},
 		"app":     {values(o)},
+		"vault":   vaultCommands(o),
 	}
 	commands := make([]*cobra.Command, 0, len(o.Stages))
 	for _, s := range o.Stages {
@@ -49,8 +51,11 @@ func apply(o *cli.Options, s stage.Stage) *cobra.Command {
 		},
 	}
 	a.AddApplyFlags(cmd)
-	if s.Name == "tls" {
+	switch s.Name {
+	case "tls":
 		o.AddTLSFlags(cmd)
+	case "vault":
+		a.AddKeyFlags(cmd)
 	}
 	return cmd
 }

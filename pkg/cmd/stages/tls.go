@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
@@ -33,7 +31,7 @@ func importing(o *cli.Options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.Options = with(o, tls.With(tls.Options{Bring: files}))
+			a.Options = o.With(tls.With(tls.Options{Bring: files}))
 			_, err = a.Run(cmd.Context())
 			return err
 		},
@@ -52,7 +50,7 @@ func renewing(o *cli.Options) *cobra.Command {
 		Short: "Order a new certificate now; `issue` does so by itself when it is time",
 		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.Options = with(o, tls.With(tls.Options{RenewBefore: time.Now()}))
+			a.Options = o.With(tls.With(tls.Options{RenewBefore: time.Now()}))
 			_, err := a.Run(cmd.Context())
 			return err
 		},
@@ -60,18 +58,6 @@ func renewing(o *cli.Options) *cobra.Command {
 	a.AddApplyFlags(cmd)
 	o.AddTLSFlags(cmd)
 	return cmd
-}
-
-// with replaces the stage of the same name.
-func with(o *cli.Options, s stage.Stage) *cli.Options {
-	changed := *o
-	changed.Stages = slices.Clone(o.Stages)
-	for i := range changed.Stages {
-		if changed.Stages[i].Name == s.Name {
-			changed.Stages[i] = s
-		}
-	}
-	return &changed
 }
 
 // certificateStatus tells more about the one certificate than the common status does.

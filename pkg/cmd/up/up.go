@@ -32,5 +32,6 @@ Run again, it changes nothing but what differs. Interrupted, it continues.`,
 	}
 	a.AddApplyFlags(cmd)
 	o.AddTLSFlags(cmd)
+	a.AddKeyFlags(cmd)
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/auth"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/ingress"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/vault"
 )
 
 // Stages returns them.
@@ -15,6 +16,7 @@ func Stages() []stage.Stage {
 		ingress.Stage(),
 		tls.Stage(),
 		auth.Stage(),
+		vault.Stage(),
 		app.Stage(),
 	}
 }

@@ -57,6 +57,9 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	if env.Has("auth") {
 		needs = append(needs, stage.IssuerID)
 	}
+	if env.Has("vault") {
+		needs = append(needs, stage.VaultReadyID)
+	}
 	return append(list,
 		engine.New(stage.AppID, env.Helm.Release(helm.Release{
 			Name: "onyxia", Namespace: namespace, Chart: component.Chart,

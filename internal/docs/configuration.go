@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// key is one key of onyxia.yaml.
+type key struct {
+	path, kind, description, standard string
+	values                            []string
+}
+
+// node is the part of a JSON schema that is read.
+type node struct {
+	Type                 string          `json:"type"`
+	Description          string          `json:"description"`
+	Enum                 []string        `json:"enum"`
+	Properties           map[string]node `json:"properties"`
+	Items                *node           `json:"items"`
+	AdditionalProperties json.RawMessage `json:"additionalProperties"`
+}
+
+// configurationPage documents every key.
+func configurationPage() (string, error) {
+	all, err := allKeys()
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	out.WriteString("# onyxia.yaml\n\nWritten by `make docs` from the program; do not edit. Only `domain` is needed. `kubectl onyxia config schema` prints\n" +
+		"the JSON Schema for an editor, `config validate` checks a file, `config view` shows what is in force.\n\n" +
+		"| key | type | default | meaning |\n|---|---|---|---|\n")
+	for _, k := range all {
+		description := k.description
+		if unsaid := func(value string) bool { return !strings.Contains(k.description, `"`+value+`"`) }; slices.ContainsFunc(k.values, unsaid) {
+			description += " One of `" + strings.Join(k.values, "`, `") + "`."
+		}
+		standard := ""
+		if k.standard != "" {
+			standard = "`" + k.standard + "`"
+		}
+		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", k.path, k.kind, standard, cell(description))
+	}
+	return out.String(), nil
+}
+
+// cell is text as it may stand in a table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+}
+
+// allKeys reads the schema in the order of the Go types, with the defaults of a file that says only its domain.
+func allKeys() ([]key, error) {
+	raw, err := platform.Schema()
+	if err != nil {
+		return nil, err
+	}
+	var schema node
+	if err := json.Unmarshal(raw, &schema); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	complete, err := platform.Complete(platform.Config{Domain: "example.org"})
+	if err != nil {
+		return nil, fmt.Errorf("defaults: %w", err)
+	}
+	complete.Domain = ""
+	if raw, err = json.Marshal(complete.Config); err != nil {
+		return nil, fmt.Errorf("defaults: %w", err)
+	}
+	var defaults map[string]any
+	if err := json.Unmarshal(raw, &defaults); err != nil {
+		return nil, fmt.Errorf("defaults: %w", err)
+	}
+	return keysOf(reflect.TypeFor[platform.Config](), schema, defaults, "")
+}
+
+// keysOf walks a type, its schema and its defaults side by side.
+func keysOf(t reflect.Type, schema node, defaults map[string]any, prefix string) ([]key, error) {
+	var out []key
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		n, ok := schema.Properties[name]
+		if !ok {
+			return nil, fmt.Errorf("the schema lacks %s%s", prefix, name)
+		}
+		path := prefix + name
+		if n.Properties != nil {
+			section, _ := defaults[name].(map[string]any)
+			below, err := keysOf(t.Field(i).Type, n, section, path+".")
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, below...)
+			continue
+		}
+		out = append(out, key{path: path, kind: n.kind(), description: n.Description, standard: standard(defaults[name]), values: n.Enum})
+		var element node
+		if len(n.AdditionalProperties) > 0 && json.Unmarshal(n.AdditionalProperties, &element) == nil && element.Properties != nil {
+			below, err := keysOf(t.Field(i).Type.Elem(), element, nil, path+".NAME.")
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, below...)
+		}
+	}
+	return out, nil
+}
+
+// kind is the type in words.
+func (n node) kind() string {
+	switch n.Type {
+	case "array":
+		return "list"
+	case "object":
+		return "map"
+	case "boolean":
+		return "true or false"
+	case "integer":
+		return "number"
+	default:
+		return "text"
+	}
+}
+
+// standard is a default as one writes it; empty for none.
+func standard(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case []any:
+		words := make([]string, len(v))
+		for i := range v {
+			words[i] = fmt.Sprint(v[i])
+		}
+		return "[" + strings.Join(words, ", ") + "]"
+	default:
+		return fmt.Sprint(v)
+	}
+}

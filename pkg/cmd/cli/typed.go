@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// Typed are key shares that a person types, without echo at a terminal. They are remembered for the further servers of a
+// cluster, as long as the command runs.
+type Typed struct {
+	options *Options
+	lines   *bufio.Reader
+	given   []string
+}
+
+// NewTyped reads from the command's input.
+func NewTyped(o *Options) *Typed { return &Typed{options: o, lines: bufio.NewReader(o.In)} }
+
+// Shares gives them for one server, from the first on.
+func (t *Typed) Shares(context.Context) (vault.Shares, error) {
+	used := 0
+	return vault.Prompt{Ask: func(ctx context.Context, question string) (string, error) {
+		if used == len(t.given) {
+			text, err := t.ask(ctx, question)
+			if err != nil {
+				return "", err
+			}
+			t.given = append(t.given, text)
+		}
+		used++
+		return t.given[used-1], nil
+	}}, nil
+}
+
+// ask reads one line. A terminal cannot be asked to stop reading, so what is typed after Ctrl-C is left behind.
+func (t *Typed) ask(ctx context.Context, question string) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	read := t.line
+	if terminal(t.options.In) {
+		fmt.Fprint(t.options.ErrOut, question)
+		read = t.hidden
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		answered <- answer{text, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// hidden reads a line of a terminal without echo.
+func (t *Typed) hidden() (string, error) {
+	file, ok := t.options.In.(*os.File)
+	if !ok {
+		return "", errors.New("no terminal")
+	}
+	text, err := term.ReadPassword(int(file.Fd()))
+	fmt.Fprintln(t.options.ErrOut)
+	return string(text), err
+}
+
+// line reads a line of anything else.
+func (t *Typed) line() (string, error) {
+	text, err := t.lines.ReadString('\n')
+	if errors.Is(err, io.EOF) && text != "" {
+		err = nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("no more on standard input: give --keys-file FILE, or type them at a terminal")
+	}
+	return text, err
+}

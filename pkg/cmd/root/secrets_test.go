@@ -1,0 +1,149 @@
+package root
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
+)
+
+// helmRelease is the type of the Secrets in which Helm keeps releases.
+const helmRelease corev1.SecretType = "helm.sh/release.v1"
+
+// tellsNoSecret looks for every secret value of the cluster, and for the one of the name server, where none may stand: in
+// all that the script's commands were called with and printed, in ConfigMaps, in Helm's records.
+func (w *world) tellsNoSecret(t *testing.T, transcript string) {
+	if w.cluster == nil || t.Failed() {
+		return
+	}
+	secrets, places := w.secrets(t), w.places(t)
+	places["what the commands were called with and printed"] = transcript
+	for place, text := range places {
+		for name, value := range secrets {
+			for _, form := range []string{value, base64.StdEncoding.EncodeToString([]byte(value))} {
+				if strings.Contains(text, form) {
+					t.Errorf("the value of %s stands in %s", name, place)
+				}
+			}
+		}
+	}
+}
+
+// secrets are the values worth hiding, by where they are kept. What is public by nature is left out: names and
+// certificates.
+func (w *world) secrets(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{"the TSIG key": acmetest.Secret}
+	list, err := w.cluster.Clientset().CoreV1().Secrets("").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list.Items {
+		if s.Type == helmRelease {
+			continue
+		}
+		for key, value := range s.Data {
+			if name := fmt.Sprintf("secret %s/%s, key %s", s.Namespace, s.Name, key); !slices.Contains([]string{"username", "clientId", "tls.crt"}, key) {
+				out[name] = secretPart(string(value))
+			}
+		}
+	}
+	return out
+}
+
+// secretPart is the part of a value that must not be seen: of a PEM key its content, of an ACME account its key.
+func secretPart(value string) string {
+	var account struct {
+		Key string `json:"key"`
+	}
+	if json.Unmarshal([]byte(value), &account) == nil && account.Key != "" {
+		value = account.Key
+	}
+	lines := strings.Split(strings.TrimSpace(value), "\n")
+	if strings.HasPrefix(value, "-----BEGIN") && len(lines) > 2 {
+		return lines[1]
+	}
+	return strings.TrimSpace(value)
+}
+
+// places are texts in the cluster that more people may read than Secrets.
+func (w *world) places(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	maps, err := w.cluster.Clientset().CoreV1().ConfigMaps("").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range maps.Items {
+		out[fmt.Sprintf("configmap %s/%s", m.Namespace, m.Name)] = fmt.Sprint(m.Data)
+	}
+	list, err := w.cluster.Clientset().CoreV1().Secrets("").List(t.Context(), metav1.ListOptions{FieldSelector: "type=" + string(helmRelease)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list.Items {
+		out[fmt.Sprintf("Helm's record %s/%s", s.Namespace, s.Name)] = string(unpacked(t, s.Data["release"]))
+	}
+	return out
+}
+
+// unpacked is a release as Helm's storage driver has it inside: JSON, gzip, base64.
+func unpacked(t *testing.T, packed []byte) []byte {
+	t.Helper()
+	zipped, err := base64.StdEncoding.DecodeString(string(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func packed(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var zipped bytes.Buffer
+	writer := gzip.NewWriter(&zipped)
+	if _, err := writer.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return []byte(base64.StdEncoding.EncodeToString(zipped.Bytes()))
+}
+
+// pending leaves a release as a run does that was killed while Helm was at work: its newest record says pending-upgrade.
+func (w *world) pending(t *testing.T, ts *testscript.TestScript, namespace, release string) {
+	api := w.cluster.Clientset().CoreV1().Secrets(namespace)
+	s, err := api.Get(t.Context(), "sh.helm.release.v1."+release+".v1", metav1.GetOptions{})
+	ts.Check(err)
+	var record map[string]any
+	ts.Check(json.Unmarshal(unpacked(t, s.Data["release"]), &record))
+	info, ok := record["info"].(map[string]any)
+	if !ok {
+		ts.Fatalf("the record of release %s has no info", release)
+	}
+	info["status"], s.Labels["status"] = "pending-upgrade", "pending-upgrade"
+	text, err := json.Marshal(record)
+	ts.Check(err)
+	s.Data["release"] = packed(t, text)
+	_, err = api.Update(t.Context(), s, metav1.UpdateOptions{})
+	ts.Check(err)
+}

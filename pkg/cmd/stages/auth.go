@@ -1,0 +1,234 @@
+package stages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+)
+
+// configureRealm is `auth configure`: what is inside Keycloak, and Onyxia's own configuration, but not the server.
+func configureRealm(o *cli.Options) *cobra.Command {
+	a := &cli.Apply{Options: o, Names: []string{"auth"}, Only: func(s engine.Step) bool {
+		return s.Stage != "auth" || !ofServer(s.ID)
+	}}
+	cmd := &cobra.Command{
+		Use:   "configure",
+		Short: "Make the realm, its clients and rules as wanted; the server is left alone",
+		Args:  cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := a.Run(cmd.Context())
+			return err
+		},
+	}
+	a.AddApplyFlags(cmd)
+	return cmd
+}
+
+// ofServer tells the steps that put up Keycloak and its database from those inside of it.
+func ofServer(id engine.ID) bool {
+	kind, _, _ := strings.Cut(string(id), "/")
+	return !strings.Contains(kind, ".keycloak") && !strings.HasPrefix(string(id), "issuer.") && !strings.HasPrefix(string(id), "stage.") && kind != "secret"
+}
+
+// people is `auth user`.
+func people(o *cli.Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Add, list and remove users of the realm",
+		Args:  cli.NoSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(addUser(o), listUsers(o), removeUser(o))
+	return cmd
+}
+
+func addUser(o *cli.Options) *cobra.Command {
+	var u keycloak.NewUser
+	cmd := &cobra.Command{
+		Use:     "add NAME",
+		Short:   "Add a user; the temporary password is shown once, on stdout",
+		Example: "  " + o.Command + " auth user add ana --email ana@example.org --group statistics",
+		Args:    one("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			u.Name = args[0]
+			if u.Email == "" {
+				return cli.Usagef("--email is needed: Keycloak asks for it at the first login otherwise")
+			}
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				password, err := r.AddUser(ctx, u)
+				if password == "" || err != nil {
+					return err
+				}
+				fmt.Fprintf(o.ErrOut, "user %s added; the temporary password, to be changed at the first login:\n", u.Name)
+				_, err = fmt.Fprintln(o.Out, password)
+				return err
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&u.Email, "email", "", "E-mail address")
+	fs.StringVar(&u.FirstName, "first-name", "", "First name; asked for at the first login when left out")
+	fs.StringVar(&u.LastName, "last-name", "", "Last name; asked for at the first login when left out")
+	fs.StringSliceVar(&u.Groups, "group", nil, "Group to join; may be given several times")
+	fs.BoolVar(&u.EmailVerified, "email-verified", false, "Take the address as checked")
+	return cmd
+}
+
+func listUsers(o *cli.Options) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the users",
+		Args:  cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
+				return err
+			}
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				users, err := r.Users(ctx, "")
+				if err != nil {
+					return err
+				}
+				if format != "" {
+					return cli.Structured(o.Out, format, users)
+				}
+				for _, u := range users {
+					fmt.Fprintln(o.Out, strings.TrimSpace(u.Username+" "+u.Email))
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "", "Output format: json or yaml")
+	return cmd
+}
+
+func removeUser(o *cli.Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove a user from the realm; namespaces, buckets and secrets of the name stay",
+		Args:  one("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				if err := r.DeleteUser(ctx, args[0]); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(o.Out, "user.keycloak/%s deleted\n", args[0])
+				return err
+			})
+		},
+	}
+}
+
+// groups is `auth group`.
+func groups(o *cli.Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "group",
+		Short: "Add and list groups, and say who belongs to them",
+		Args:  cli.NoSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "add GROUP",
+			Short: "Add a group; the key auth.groups keeps groups that always have to be there",
+			Args:  one("GROUP"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+					if err := r.AddGroup(ctx, args[0]); err != nil {
+						return err
+					}
+					_, err := fmt.Fprintf(o.Out, "group.keycloak/%s created\n", strings.Trim(args[0], "/"))
+					return err
+				})
+			},
+		},
+		&cobra.Command{
+			Use:   "list",
+			Short: "List the groups",
+			Args:  cli.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+					list, err := r.Groups(ctx)
+					for _, g := range list {
+						fmt.Fprintln(o.Out, g)
+					}
+					return err
+				})
+			},
+		},
+		&cobra.Command{
+			Use:     "set NAME [GROUP...]",
+			Short:   "Make a user a member of exactly these groups",
+			Example: "  " + o.Command + " auth group set ana statistics health",
+			Args: func(_ *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return cli.Usagef("name the user, then the groups")
+				}
+				return nil
+			},
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+					if err := r.SetGroups(ctx, args[0], args[1:]); err != nil {
+						return err
+					}
+					_, err := fmt.Fprintf(o.Out, "user.keycloak/%s configured\n", args[0])
+					return err
+				})
+			},
+		},
+	)
+	return cmd
+}
+
+// testMail sends a mail from the realm's mail server.
+func testMail(o *cli.Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test-mail ADDRESS",
+		Short: "Send a mail by the realm's mail server, to see that it works",
+		Args:  one("ADDRESS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				if err := r.SendTestMail(ctx, args[0]); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(o.Out, "a mail is on its way to %s\n", args[0])
+				return err
+			})
+		},
+	}
+}
+
+// inRealm opens the installation and works in its realm.
+func inRealm(ctx context.Context, o *cli.Options, work func(context.Context, *keycloak.Realm) error) error {
+	inst, err := o.Open(ctx)
+	if err != nil {
+		return err
+	}
+	env := inst.Env("auth")
+	if env.Keycloak == nil || inst.Platform.Auth.Mode == "oidc" {
+		return fmt.Errorf("auth.mode is %s: users and groups are kept by somebody else", inst.Platform.Auth.Mode)
+	}
+	err = work(ctx, env.Keycloak.Realm)
+	var notYet *engine.NotYetError
+	if errors.As(err, &notYet) {
+		return fmt.Errorf("%w; run `%s auth install` first", err, o.Command)
+	}
+	return err
+}
+
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return cli.Usagef("%s takes one argument, %s", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}

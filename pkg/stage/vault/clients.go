@@ -1,0 +1,72 @@
+package vault
+
+import (
+	"context"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// audience is the name of the mapper by which a token is for Vault.
+const audience = "vault audience"
+
+// clients makes the steps in the realm: the client of Onyxia's web for Vault, that of Vault's own pages, and the service
+// account that configures Vault. At another issuer a person makes them.
+func (s *site) clients() []engine.Step {
+	p := s.env.Platform
+	if !s.hasRealm() {
+		s.env.Warn("vault: make a public client " + platform.VaultClientID + " at the issuer, with PKCE, the redirect addresses " + p.OnyxiaURL() + "/* and " +
+			p.VaultURL() + "/*, the audience " + platform.VaultClientID + " in its access tokens, and the groups in the claim " + p.Auth.GroupsClaim)
+		return nil
+	}
+	realm := s.env.Keycloak.Realm
+	list := []engine.Step{
+		realm.ClientStep(webClient(p)),
+		realm.MapperStep(platform.VaultClientID, keycloak.AudienceMapper(audience, platform.VaultClientID)),
+		realm.MapperStep(platform.VaultClientID, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
+	}
+	if s.operated() {
+		list = append(list,
+			realm.ClientStep(keycloak.Client{ID: operatorClient, Name: "Configures Vault for Onyxia", Confidential: true, ServiceAccount: true}),
+			realm.MapperStep(operatorClient, keycloak.AudienceMapper(audience, platform.VaultClientID)),
+		)
+	}
+	if s.pages() {
+		list = append(list,
+			realm.ClientStep(keycloak.Client{
+				ID: uiClient, Name: "Vault's own pages", Confidential: true, StandardFlow: true,
+				RedirectURIs: []string{p.VaultURL() + "/ui/vault/auth/" + uiAuth + "/oidc/callback"}, WebOrigins: []string{p.VaultURL()},
+			}),
+			realm.MapperStep(uiClient, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
+		)
+	}
+	return list
+}
+
+// webClient is the one by which Onyxia's web gets tokens for Vault. Its login comes back to the Onyxia host, so that one
+// has to be among the redirect addresses (the guide has Vault's alone, and the page ends in "Invalid parameter: redirect_uri").
+func webClient(p platform.Platform) keycloak.Client {
+	c := keycloak.PublicClient(platform.VaultClientID, []string{p.OnyxiaURL(), p.VaultURL()}, p.OnyxiaURL()+"/*", p.VaultURL()+"/*")
+	c.PostLogoutRedirectURIs = []string{"+"}
+	return c
+}
+
+// pages tells whether people log in on Vault's own pages with the realm. A Vault that others run has a way of its own.
+func (s *site) pages() bool { return s.hasRealm() && !s.external() }
+
+// uiLogin is that login.
+func (s *site) uiLogin() *vault.UILogin {
+	if !s.pages() {
+		return nil
+	}
+	secret := func(ctx context.Context) (vault.Secret, error) {
+		value, err := s.env.Keycloak.Realm.ClientSecret(ctx, uiClient)
+		return vault.NewSecret(value), err
+	}
+	return &vault.UILogin{
+		Client: vault.OIDCClient{ID: uiClient, Secret: secret}, URL: s.env.Platform.VaultURL(),
+		AuthPath: uiAuth, PolicyName: uiName, RoleName: uiName,
+	}
+}

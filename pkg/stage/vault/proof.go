@@ -1,0 +1,120 @@
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// proof is what a user will meet, tried out by users made for it: they log in with tokens of the realm, reach what is
+// theirs, and are refused elsewhere. It writes, so it is run once for each configuration, or when it is asked for; a
+// ConfigMap remembers for which.
+type proof struct {
+	site  *site
+	setup vault.Setup
+	stamp stamp
+	// digest stands for the configuration that is to be shown to work.
+	digest string
+	// shown says that this run has done it.
+	shown bool
+}
+
+// proofSeen is what was shown last.
+type proofSeen struct {
+	// Digest is empty when nothing was.
+	Digest string
+	At     string
+	// Asked says that it has to be shown again whatever was shown before.
+	Asked bool
+}
+
+func newProof(s *site, setup vault.Setup) *proof {
+	return &proof{site: s, setup: setup, stamp: stamp{client: s.env.Kube, namespace: s.env.Platform.Namespace()}, digest: digestOf(s.env.Platform, setup)}
+}
+
+// digestOf stands for all that the proof depends on.
+func digestOf(p platform.Platform, setup vault.Setup) string {
+	parts := []string{
+		p.VaultURL(), setup.Issuer, setup.Audience, setup.Origin, setup.AuthPath, setup.RoleName, setup.PolicyName, setup.KV,
+		setup.UserClaim, setup.GroupsClaim, setup.UserPrefix, setup.GroupPrefix, fmt.Sprint(setup.Groups),
+	}
+	return fmt.Sprintf("%.16x", sha256.Sum256([]byte(strings.Join(parts, "\n"))))
+}
+
+// Observe reads what was shown last.
+func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
+	if !p.site.hasRealm() {
+		// Users of another issuer are not ours to make.
+		return proofSeen{Digest: p.digest}, nil
+	}
+	seen, err := p.stamp.read(ctx)
+	seen.Asked = p.site.options.Prove && !p.shown
+	return seen, err
+}
+
+// Plan compares.
+func (p *proof) Plan(seen proofSeen) engine.Change {
+	switch {
+	case seen.Digest == "":
+		return engine.Change{Action: engine.Create, Why: "not shown yet: two users are made for it, and removed"}
+	case seen.Digest != p.digest:
+		return engine.Change{Action: engine.Configure, Why: "shown for another configuration: two users are made for it, and removed"}
+	case seen.Asked:
+		return engine.Change{Action: engine.Configure, Why: "to be shown again"}
+	case seen.At == "":
+		return engine.Change{Action: engine.Unchanged, Why: "the issuer's users are not ours to make: log in to Onyxia and write a secret"}
+	}
+	return engine.Change{Action: engine.Unchanged, Why: "shown at " + seen.At}
+}
+
+// Apply runs the proof and notes it.
+func (p *proof) Apply(ctx context.Context, _ proofSeen) error {
+	if err := p.run(ctx); err != nil {
+		return err
+	}
+	p.shown = true
+	return p.stamp.write(ctx, proofSeen{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
+}
+
+// Remove forgets it.
+func (p *proof) Remove(ctx context.Context) error { return p.stamp.remove(ctx) }
+
+func (p *proof) run(ctx context.Context) (err error) {
+	client, err := public(p.site.env)
+	if err != nil {
+		return err
+	}
+	operator, err := p.operator(ctx)
+	if err != nil {
+		return err
+	}
+	made := witnesses{realm: p.site.env.Keycloak.Realm, platform: p.site.env.Platform}
+	defer func() { err = made.clean(ctx, err) }()
+	user, err := made.token(ctx, witness, ourGroup)
+	if err != nil {
+		return fmt.Errorf("a user to try Vault with: %w", err)
+	}
+	neighbour, err := made.token(ctx, otherWitness, "")
+	if err != nil {
+		return fmt.Errorf("a user to try Vault with: %w", err)
+	}
+	return vault.Proof{
+		Client: client, Operator: operator, Mount: p.setup.AuthPath, Role: p.setup.RoleName, KV: p.setup.KV,
+		UserPrefix: p.setup.UserPrefix, GroupPrefix: p.setup.GroupPrefix,
+		User: user, Neighbour: neighbour, Group: ourGroup, OtherGroup: theirGroup, Origin: p.setup.Origin,
+	}.Run(ctx, p.site.say)
+}
+
+// operator cleans up afterwards. A token for a Vault that others run may not, there the users do it themselves.
+func (p *proof) operator(ctx context.Context) (*vault.Client, error) {
+	if p.site.external() {
+		return nil, nil
+	}
+	return p.site.session.client(ctx)
+}

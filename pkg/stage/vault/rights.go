@@ -1,0 +1,165 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// rights are the rights to configure Vault: by a token that was given, as the realm's service account once Vault knows
+// it, else by the keys. Making a token from keys writes to Vault, so that it is planned and not done while looking.
+type rights struct{ site *site }
+
+// rightsSeen is how this run comes by its rights.
+type rightsSeen struct {
+	open bool
+	// keys says that a token is to be made with the keys.
+	keys bool
+	// trouble is why there is no way at all.
+	trouble string
+}
+
+// Observe takes the rights that can be had without writing. A Vault that is not open is known after that.
+func (r *rights) Observe(ctx context.Context) (rightsSeen, error) {
+	if r.site.session.stands() {
+		return rightsSeen{open: true}, nil
+	}
+	if err := r.closed(ctx); err != nil {
+		return rightsSeen{}, err
+	}
+	trouble, err := r.without(ctx)
+	switch {
+	case err == nil && trouble == "":
+		return rightsSeen{open: true}, nil
+	case r.site.keys != nil && r.site.options.Token.Empty() && !errors.Is(err, vault.ErrSealed):
+		return rightsSeen{keys: true}, nil
+	}
+	return rightsSeen{trouble: trouble}, err
+}
+
+// closed is *engine.NotYetError as long as nobody can have rights.
+func (r *rights) closed(ctx context.Context) error {
+	seal, err := r.site.reached[0].SealStatus(ctx)
+	first := sealID(r.site.servers()[0])
+	switch {
+	case err != nil:
+		return err
+	case !seal.Initialised:
+		return &engine.NotYetError{After: first, Why: "vault has no keys yet"}
+	case seal.Sealed:
+		return &engine.NotYetError{After: first, Why: "vault is sealed"}
+	}
+	return nil
+}
+
+// without opens a session without keys; the trouble is why it can't.
+func (r *rights) without(ctx context.Context) (trouble string, err error) {
+	token, err := r.site.token(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case !token.Empty():
+		return r.given(ctx, token)
+	case r.site.operated():
+		return r.operator(ctx)
+	}
+	return "nobody in this run has rights on vault: " + r.advice(), nil
+}
+
+// given takes a token that somebody made.
+func (r *rights) given(ctx context.Context, token vault.Secret) (trouble string, err error) {
+	open := func(ctx context.Context) (*vault.Session, error) {
+		return vault.Rights{Client: r.site.reached[0], Token: token}.Open(ctx)
+	}
+	made, err := open(ctx)
+	if err != nil {
+		return "", err
+	}
+	lives, err := made.Client.Lives(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !lives {
+		return "the token given for vault is not accepted: it has expired, was revoked, or is another Vault's; " + r.advice(), nil
+	}
+	r.site.session.use(made, open)
+	return "", nil
+}
+
+// operator logs in as the realm's service account. That Vault does not know it yet is no error.
+func (r *rights) operator(ctx context.Context) (trouble string, err error) {
+	made, err := r.login(ctx)
+	var refused *vault.APIError
+	if errors.As(err, &refused) && refused.Status >= 400 && refused.Status < 500 {
+		return "vault does not know the realm's service account yet, so its keys are needed once: " + r.advice(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	r.site.session.use(made, r.login)
+	return "", nil
+}
+
+func (r *rights) login(ctx context.Context) (*vault.Session, error) {
+	return vault.Rights{Client: r.site.reached[0], JWT: r.site.operatorToken, AuthPath: platform.VaultAuth, Role: operatorRole}.Open(ctx)
+}
+
+// operatorToken is a token of the realm for the service account. Its secret is read from Keycloak each time and kept nowhere.
+func (s *site) operatorToken(ctx context.Context) (vault.Secret, error) {
+	realm := s.env.Keycloak.Realm
+	secret, err := realm.ClientSecret(ctx, operatorClient)
+	if err != nil {
+		return vault.Secret{}, err
+	}
+	tokens, err := realm.UserTokens(ctx, keycloak.Credentials{ClientID: operatorClient, ClientSecret: secret})
+	if err != nil {
+		return vault.Secret{}, err
+	}
+	return vault.NewSecret(tokens.Access), nil
+}
+
+// advice is how one comes by rights.
+func (r *rights) advice() string {
+	if r.site.external() {
+		return "name a Secret with a token by vault.credentialsSecret, or give the token to `kubectl onyxia vault configure` in VAULT_TOKEN"
+	}
+	return "kubectl onyxia vault configure --keys-file FILE"
+}
+
+// Plan tells whether the rights are there.
+func (r *rights) Plan(seen rightsSeen) engine.Change {
+	switch {
+	case seen.open:
+		return engine.Change{Action: engine.Unchanged}
+	case seen.keys:
+		return engine.Change{Action: engine.Create, Why: "a token for a quarter of an hour, made with the keys"}
+	}
+	return engine.Change{Action: engine.Pending, Why: seen.trouble}
+}
+
+// Apply makes a token with the keys.
+func (r *rights) Apply(ctx context.Context, _ rightsSeen) error {
+	open := func(ctx context.Context) (*vault.Session, error) {
+		return vault.Rights{Client: r.site.reached[0], Keys: r.site.keys.opened, Policy: r.site.policy, Report: r.site.say}.Open(ctx)
+	}
+	made, err := open(ctx)
+	if err != nil {
+		return fmt.Errorf("rights by the keys: %w", err)
+	}
+	r.site.session.use(made, open)
+	return nil
+}
+
+// Ready ends the run where only a person can bring rights.
+func (r *rights) Ready(ctx context.Context) (engine.Health, error) {
+	seen, err := r.Observe(ctx)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	return engine.Health{Ready: seen.open, Reason: seen.trouble, Hopeless: seen.trouble != ""}, nil
+}

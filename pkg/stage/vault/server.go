@@ -1,0 +1,71 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// server makes the steps of the server itself: its namespace, its release and its volumes.
+func (s *site) server() ([]engine.Step, error) {
+	rendered, err := s.release.Values()
+	if err != nil {
+		return nil, err
+	}
+	ns := stage.NamespaceID(s.namespace())
+	options := []kube.NamespaceOption{kube.Releases(s.release.Name()), kube.Holding(KeysSecret)}
+	release := s.env.Helm.Release(helm.Release{
+		Name: s.release.Name(), Namespace: s.namespace(), Chart: s.chart,
+		Values: func(context.Context) (map[string]any, error) {
+			return stage.Overlay(rendered, s.env.Platform.Vault.Values), nil
+		},
+	})
+	list := []engine.Step{
+		engine.New(ns, kube.NewNamespace(s.env.Kube, s.namespace(), kube.Baseline, kube.Restricted, options...)),
+		engine.New(s.releaseID(), &sealable{ReleaseResource: release, site: s}, ns),
+	}
+	for _, claim := range s.claims() {
+		list = append(list, engine.New(volumeID(claim), &volume{site: s, name: claim}, s.releaseID()).
+			HoldingData("every secret of every user"))
+	}
+	return list, nil
+}
+
+// sealable is the release of a server that may be sealed. Its pod is ready only when it is open, and opening it is the
+// business of a later step.
+type sealable struct {
+	*helm.ReleaseResource
+	site *site
+}
+
+// Ready is the release's, but for servers that answer and are waiting for their keys.
+func (r *sealable) Ready(ctx context.Context) (engine.Health, error) {
+	health, err := r.ReleaseResource.Ready(ctx)
+	if err != nil {
+		return health, err
+	}
+	if health.Ready {
+		if health.Reason != "" {
+			r.site.env.Warn(fmt.Sprintf("release %s: %s; delete one after the other, and open each with `vault unseal`", r.Name, health.Reason))
+		}
+		return health, nil
+	}
+	waiting := 0
+	for _, server := range r.site.reached {
+		seal, err := server.SealStatus(ctx)
+		if err != nil {
+			return health, nil
+		}
+		if seal.Sealed || !seal.Initialised {
+			waiting++
+		}
+	}
+	if waiting == 0 {
+		return health, nil
+	}
+	return engine.Health{Ready: true}, nil
+}

@@ -1,0 +1,65 @@
+package vault
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// renewal is how long a session is used. Its token lives for vault.SessionTime and cannot be renewed, so a run that
+// lasts longer takes a new one.
+const renewal = vault.SessionTime * 2 / 3
+
+// session is the one that all steps inside Vault share.
+type session struct {
+	mu    sync.Mutex
+	open  *vault.Session
+	since time.Time
+	again func(context.Context) (*vault.Session, error)
+}
+
+// use hands a session over, and how to get another.
+func (s *session) use(open *vault.Session, again func(context.Context) (*vault.Session, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open, s.since, s.again = open, time.Now(), again
+}
+
+// client has the session's rights. Without a session it is known after the step that opens one.
+func (s *session) client(ctx context.Context) (*vault.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		return nil, &engine.NotYetError{After: rightsID}
+	}
+	if time.Since(s.since) > renewal {
+		open, err := s.again(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.open, s.since = open, time.Now()
+	}
+	return s.open.Client, nil
+}
+
+// stands tells whether there is one.
+func (s *session) stands() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open != nil
+}
+
+// close revokes its token. Those of the realm's service account end by themselves.
+func (s *session) close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		return nil
+	}
+	err := s.open.Close(ctx)
+	s.open = nil
+	return err
+}

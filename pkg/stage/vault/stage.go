@@ -1,0 +1,95 @@
+// Package vault is the stage of the users' secrets: Vault or OpenBao, initialised and opened, with login by the realm's
+// tokens and a folder for each user and each group.
+package vault
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// Name of the stage.
+const Name = "vault"
+
+// Options are what a command brings along beyond onyxia.yaml.
+type Options struct {
+	// Keys is where the keys are, or are to go. Nil: the Secret in the cluster if one was made by name, else nowhere.
+	Keys *Keys
+	// Token that may configure Vault, given by hand; empty for none.
+	Token vault.Secret
+	// Shares asks a person for key shares; nil for nobody to ask.
+	Shares func(context.Context) (vault.Shares, error)
+	// Say is told what the unsealing and the proof do, one line at a time; nil for nobody.
+	Say func(string)
+	// Prove runs the proof although it was run for this configuration before.
+	Prove bool
+}
+
+// Stage is the vault stage.
+func Stage() stage.Stage { return With(Options{}) }
+
+// With is the vault stage for a command that brings keys, a token or a person along. Its steps have the same names.
+func With(o Options) stage.Stage {
+	return stage.Stage{
+		Name:  Name,
+		Short: "Vault or OpenBao, with a private corner for each user, or the one that you already have",
+		Verb:  "install",
+		Steps: func(ctx context.Context, env stage.Env) ([]engine.Step, error) { return steps(ctx, env, o) },
+		// Onyxia keeps secrets in the browser as long as it knows of no Vault.
+		Rerenders: true,
+		On:        []string{"ingress", "tls", "auth"},
+	}
+}
+
+func steps(ctx context.Context, env stage.Env, o Options) ([]engine.Step, error) {
+	if !env.Platform.HasVault() {
+		return nil, nil
+	}
+	if !env.Has("auth") {
+		return nil, errors.New("users reach Vault with a token of the realm, and there is no login yet: put up stage auth first, or both at once with `up auth vault`")
+	}
+	s, err := newSite(ctx, env, o)
+	if err != nil {
+		return nil, err
+	}
+	var list []engine.Step
+	if !s.external() {
+		if list, err = s.server(); err != nil {
+			return nil, err
+		}
+	}
+	list = append(list, s.opening()...)
+	s.realm = s.clients()
+	inside, err := s.inside()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(list, s.realm, inside), nil
+}
+
+// inside are the steps that need rights on an open Vault, and those that show that it works.
+func (s *site) inside() ([]engine.Step, error) {
+	setup, err := s.setup()
+	if err != nil {
+		return nil, err
+	}
+	s.policy = setup.OperatorPolicyText()
+	list := []engine.Step{engine.New(rightsID, &rights{site: s}, s.beforeRights()...)}
+	last := []engine.ID{stage.AddressID, stage.CertificateID}
+	for _, step := range setup.Steps() {
+		list = append(list, step)
+		last = append(last, step.ID)
+	}
+	list = append(list,
+		engine.New(reachID, &reachable{env: s.env}, last...),
+		engine.New(stage.VaultReadyID, newProof(s, setup), reachID, stage.NamespaceID(s.env.Platform.Namespace())),
+	)
+	if s.operated() {
+		list = append(list, engine.New(rootTokenID, &rootToken{site: s}, stage.VaultReadyID))
+	}
+	return list, nil
+}

@@ -1,0 +1,102 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+)
+
+// The users and groups of the proof. Their names are always the same, so that a run cleans up after one that was killed.
+const (
+	witness      = vault.ProofPrefix + "one"
+	otherWitness = vault.ProofPrefix + "two"
+	ourGroup     = vault.ProofPrefix + "ours"
+	theirGroup   = vault.ProofPrefix + "theirs"
+	proofClient  = vault.ProofPrefix + "vault"
+)
+
+// cleanTime bounds the cleaning up after an interruption.
+const cleanTime = 30 * time.Second
+
+// witnesses are users of the realm that live as long as the proof, and a client by which they log in with a password.
+type witnesses struct {
+	realm    *keycloak.Realm
+	platform platform.Platform
+}
+
+// token makes a user who is in a group, or in none, and logs the user in. The group stands in the token only: it is made
+// by the client, so that nothing is left behind in the realm.
+func (w witnesses) token(ctx context.Context, name, group string) (vault.ProofUser, error) {
+	if err := w.realm.DeleteUser(ctx, name); err != nil {
+		return vault.ProofUser{}, err
+	}
+	mappers, err := w.mappers(name, group)
+	if err != nil {
+		return vault.ProofUser{}, err
+	}
+	client := keycloak.Client{ID: proofClient, Confidential: true, DirectGrants: true}
+	if err := w.realm.AddProofClient(ctx, client, mappers...); err != nil {
+		return vault.ProofUser{}, err
+	}
+	password, err := w.realm.AddProofUser(ctx, keycloak.NewUser{Name: name, Email: name + "@" + w.mailDomain(), FirstName: "Onyxia", LastName: "Proof"})
+	if err != nil {
+		return vault.ProofUser{}, err
+	}
+	secret, err := w.realm.ClientSecret(ctx, proofClient)
+	if err != nil {
+		return vault.ProofUser{}, err
+	}
+	tokens, err := w.realm.UserTokens(ctx, keycloak.Credentials{ClientID: proofClient, ClientSecret: secret, Username: name, Password: password})
+	if err != nil {
+		return vault.ProofUser{}, fmt.Errorf("login of %s: %w", name, err)
+	}
+	return vault.ProofUser{Name: name, JWT: vault.NewSecret(tokens.Access)}, nil
+}
+
+// mappers make the token look like one that Onyxia's web gets.
+func (w witnesses) mappers(name, group string) ([]keycloak.Mapper, error) {
+	list := []keycloak.Mapper{keycloak.AudienceMapper(audience, platform.VaultClientID)}
+	if claim := w.platform.Auth.UsernameClaim; claim != "preferred_username" {
+		list = append(list, keycloak.HardcodedClaim("name", claim, name))
+	}
+	if group == "" {
+		return list, nil
+	}
+	groups, err := json.Marshal([]string{group})
+	if err != nil {
+		return nil, err
+	}
+	claim := keycloak.HardcodedClaim("group", w.platform.Auth.GroupsClaim, string(groups))
+	claim.Config["jsonType.label"] = "JSON"
+	return append(list, claim), nil
+}
+
+// mailDomain is one that the realm lets sign up.
+func (w witnesses) mailDomain() string {
+	if domains := w.platform.Auth.EmailDomains; len(domains) > 0 {
+		return domains[0]
+	}
+	return w.platform.Domain
+}
+
+// clean takes all of it away, after an interruption as well.
+func (w witnesses) clean(ctx context.Context, after error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+	defer cancel()
+	errs := []error{after}
+	for _, name := range []string{witness, otherWitness} {
+		if err := w.realm.DeleteUser(ctx, name); err != nil {
+			errs = append(errs, fmt.Errorf("user %s of the proof is still there: %w", name, err))
+		}
+	}
+	if err := w.realm.DeleteProofClient(ctx, proofClient); err != nil {
+		errs = append(errs, fmt.Errorf("client %s of the proof is still there: %w", proofClient, err))
+	}
+	return errors.Join(errs...)
+}

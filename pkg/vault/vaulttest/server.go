@@ -1,0 +1,176 @@
+// Package vaulttest starts real Vault servers as plain processes on loopback, for tests.
+package vaulttest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The stores of a server. %q in one stands for its folder.
+const (
+	Raft   = "storage \"raft\" {\n  path = %q\n  node_id = \"vault-0\"\n  performance_multiplier = 1\n}\n"
+	Memory = "storage \"inmem\" {}\n"
+)
+
+// startTime is how long a server may take to answer on a busy machine; on an idle one it takes a second.
+const startTime = 60 * time.Second
+
+// Server is a Vault process, neither initialised nor unsealed by this package.
+type Server struct {
+	// Address of its API, "http://127.0.0.1:PORT".
+	Address string
+	// Folder is its volume, Config its configuration file.
+	Folder, Config string
+
+	program string
+	env     []string
+	log     *log
+	kill    func()
+}
+
+// log is what the server printed.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// Binary finds the server program. Tests against a real server do not run without it, and say so; with
+// ONYXIA_TEST_REAL=1 they fail instead.
+func Binary(t testing.TB) string {
+	t.Helper()
+	home := os.Getenv("CLUSTER_HOME")
+	if home == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		home = filepath.Join(user, ".cache", "onyxia-cluster")
+	}
+	path := filepath.Join(home, "bin", "vault")
+	if _, err := os.Stat(path); err != nil {
+		const hint = "the testbed builds it; set CLUSTER_HOME to where its bin folder is"
+		if os.Getenv("ONYXIA_TEST_REAL") != "" {
+			t.Fatalf("no Vault server at %s: %s", path, hint)
+		}
+		t.Skipf("NOT RUN against a real Vault: no server at %s: %s; ONYXIA_TEST_REAL=1 makes this a failure", path, hint)
+	}
+	return path
+}
+
+// FreePort is a port of loopback that nobody listens on at the moment.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Start starts a server on a store, in a new folder. Configuration may follow the store; env is added to its environment.
+func Start(t testing.TB, storage string, env ...string) *Server {
+	t.Helper()
+	program := Binary(t)
+	port, folder := FreePort(t), t.TempDir()
+	s := &Server{
+		Address: fmt.Sprintf("http://127.0.0.1:%d", port), Folder: filepath.Join(folder, "data"), Config: filepath.Join(folder, "vault.hcl"),
+		program: program, env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
+	}
+	config := fmt.Sprintf(`ui = true
+disable_mlock = true
+api_addr = "http://127.0.0.1:%[1]d"
+cluster_addr = "https://127.0.0.1:%[2]d"
+listener "tcp" {
+  address = "127.0.0.1:%[1]d"
+  cluster_address = "127.0.0.1:%[2]d"
+  tls_disable = 1
+}
+%[3]s
+`, port, FreePort(t), strings.Replace(storage, "%q", strconv.Quote(s.Folder), 1))
+	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Empty(t)
+	s.Run(t)
+	return s
+}
+
+// Empty throws the volume away; the server must not be running.
+func (s *Server) Empty(t testing.TB) {
+	t.Helper()
+	if err := os.RemoveAll(s.Folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Run starts the process, again after Kill, and waits until it answers. It ends with the test.
+func (s *Server) Run(t testing.TB) {
+	t.Helper()
+	s.log = &log{}
+	cmd := exec.Command(s.program, "server", "-config="+s.Config)
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, s.log, s.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.kill = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(s.kill)
+	client := &http.Client{Timeout: 5 * time.Second}
+	for deadline := time.Now().Add(startTime); ; time.Sleep(50 * time.Millisecond) {
+		res, err := client.Get(s.Address + "/v1/sys/seal-status")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Vault does not answer:\n%s", s.Log())
+		}
+	}
+}
+
+// Kill ends the process by SIGKILL.
+func (s *Server) Kill() { s.kill() }
+
+// Log is what the process printed since it was run.
+func (s *Server) Log() string {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.b.String()
+}
+
+// Exec runs a command as it would run in the server's container, and gives its exit code.
+func (s *Server) Exec(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append(append([]string{}, s.env...), "PATH="+filepath.Dir(s.program)+":"+os.Getenv("PATH"), "VAULT_ADDR="+s.Address)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(stderr, err)
+		return max(cmd.ProcessState.ExitCode(), 1)
+	}
+	return 0
+}

@@ -1,0 +1,316 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+)
+
+const issuer = "https://auth.lab.demo.test/auth/realms/datalab"
+
+// Login: from a datalab without it to one where a person signs up, and to a second run that writes nothing anywhere.
+func TestAuth(t *testing.T) {
+	b := bed(t)
+	b.bare()
+	b.onyxia("up", "ingress", "tls", "app").ok(t)
+	b.tool("demo", "dns")
+	install := b.onyxia("auth", "install").ok(t)
+	t.Logf("auth install: %s\n%s", install.took.Round(time.Millisecond), install.stdout)
+	for _, want := range []string{"release.helm/keycloak created", "realm.keycloak/datalab created", "client.keycloak/onyxia created", "release.helm/onyxia configured"} {
+		if !strings.Contains(install.stdout, want) {
+			t.Errorf("stdout lacks %q", want)
+		}
+	}
+
+	t.Run("Onyxia is told of the login", func(t *testing.T) {
+		b := bed(t)
+		var served struct {
+			OIDC struct {
+				Issuer   string `json:"issuerURI"`
+				ClientID string `json:"clientID"`
+			} `json:"oidcConfiguration"`
+		}
+		if err := json.Unmarshal([]byte(b.curl("https://onyxia.demo.test/api/public/configuration")), &served); err != nil {
+			t.Fatal(err)
+		}
+		if served.OIDC.Issuer != issuer || served.OIDC.ClientID != "onyxia" {
+			t.Errorf("served %+v", served.OIDC)
+		}
+	})
+	t.Run("the second run writes nothing", func(t *testing.T) {
+		b := bed(t)
+		events := b.adminEvents()
+		writes := b.writes(func() {
+			b.onyxia("auth", "install").ok(t)
+			b.onyxia("auth", "configure").ok(t)
+		})
+		if len(writes) > 0 {
+			t.Errorf("writes:\n%s", strings.Join(writes, "\n"))
+		}
+		if after := b.adminEvents(); after != events {
+			t.Errorf("admin events of Keycloak: %d before, %d after", events, after)
+		}
+	})
+	t.Run("what is ours is mended, what is not stays", b2(t, (testbed).handMade))
+	t.Run("no secret anywhere", b2(t, (testbed).noSecrets))
+	t.Run("the volume survives", b2(t, (testbed).reinstalled))
+}
+
+func b2(_ *testing.T, check func(testbed)) func(*testing.T) {
+	return func(t *testing.T) { check(bed(t)) }
+}
+
+// kcadm is a request to the admin API with the bootstrap administrator, as somebody at the console would make it.
+func (b testbed) kcadm(method, path, body string) string {
+	b.t.Helper()
+	password := b.secret("keycloak", "keycloak-bootstrap", "password")
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	grant := b.in("curl", "-sS", "--cacert", b.run("acme-root.pem"), "-d", "grant_type=password", "-d", "client_id=admin-cli",
+		"-d", "username=onyxia-bootstrap", "--data-urlencode", "password="+password,
+		"https://auth.lab.demo.test/auth/realms/master/protocol/openid-connect/token")
+	if err := json.Unmarshal([]byte(grant), &token); err != nil || token.Access == "" {
+		b.t.Fatalf("no token of the administrator: %v", err)
+	}
+	args := []string{"curl", "-sS", "--fail-with-body", "--cacert", b.run("acme-root.pem"), "-X", method, "-H", "Authorization: Bearer " + token.Access}
+	if body != "" {
+		args = append(args, "-H", "Content-Type: application/json", "-d", body)
+	}
+	return b.in(append(args, "https://auth.lab.demo.test/auth/admin/realms/datalab"+path)...)
+}
+
+func (b testbed) secret(namespace, name, key string) string {
+	b.t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(b.in("kubectl", "-n", namespace, "get", "secret", name, "-o", "jsonpath={.data."+key+"}"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// adminEvents turns Keycloak's record of administrators' writes on and counts it.
+func (b testbed) adminEvents() int {
+	b.t.Helper()
+	b.kcadm("PUT", "/events/config", `{"adminEventsEnabled": true, "adminEventsDetailsEnabled": false}`)
+	var events []struct {
+		AuthDetails struct {
+			ClientID string `json:"clientId"`
+		} `json:"authDetails"`
+		Resource string `json:"resourcePath"`
+	}
+	if err := json.Unmarshal([]byte(b.kcadm("GET", "/admin-events?max=1000", "")), &events); err != nil {
+		b.t.Fatal(err)
+	}
+	count := 0
+	for _, e := range events {
+		if e.Resource != "events/config" {
+			count++
+		}
+	}
+	return count
+}
+
+// handMade: a client, a role, a locale and a mapper of somebody else's, and a lifespan of ours changed.
+func (b testbed) handMade() {
+	t := b.t.(*testing.T)
+	b.kcadm("POST", "/clients", `{"clientId": "theirs", "publicClient": true}`)
+	b.kcadm("POST", "/roles", `{"name": "theirs"}`)
+	b.kcadm("PUT", "", `{"supportedLocales": ["en", "fr", "de"], "ssoSessionMaxLifespan": 3600}`)
+	var clients []struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients?clientId=onyxia", "")), &clients); err != nil || len(clients) != 1 {
+		t.Fatalf("client onyxia: %v %v", clients, err)
+	}
+	b.kcadm("POST", "/clients/"+clients[0].ID+"/protocol-mappers/models",
+		`{"name": "theirs", "protocol": "openid-connect", "protocolMapper": "oidc-hardcoded-claim-mapper", "config": {"claim.name": "theirs", "claim.value": "1", "access.token.claim": "true"}}`)
+
+	diff := b.onyxia("diff", "auth")
+	var changes []string
+	for _, line := range lines(diff.stdout) {
+		if strings.HasPrefix(line, "    ") {
+			changes = append(changes, strings.TrimSpace(line))
+		}
+	}
+	if d := cmp.Diff([]string{"realm.ssoSessionMaxLifespan: 3600 -> 1209600"}, changes); d != "" || diff.code != 2 {
+		t.Errorf("exit code %d %s\n%s", diff.code, d, diff.stdout)
+	}
+	b.onyxia("auth", "configure").ok(t)
+	realm := b.kcadm("GET", "", "")
+	for _, want := range []string{`"ssoSessionMaxLifespan":1209600`, `"de"`} {
+		if !strings.Contains(realm, want) {
+			t.Errorf("the realm lacks %s", want)
+		}
+	}
+	b.kcadm("GET", "/roles/theirs", "")
+	if mappers := b.kcadm("GET", "/clients/"+clients[0].ID+"/protocol-mappers/models", ""); !strings.Contains(mappers, `"name":"theirs"`) {
+		t.Errorf("their mapper is gone: %s", mappers)
+	}
+	if theirs := b.kcadm("GET", "/clients?clientId=theirs", ""); !strings.Contains(theirs, `"clientId":"theirs"`) {
+		t.Error("their client is gone")
+	}
+}
+
+// noSecrets looks for every generated secret in whatever others may read.
+func (b testbed) noSecrets() {
+	t := b.t.(*testing.T)
+	secrets := map[string]string{
+		"bootstrap": b.secret("keycloak", "keycloak-bootstrap", "password"),
+		"database":  b.secret("keycloak", "keycloak-db", "password"),
+		"account":   b.secret("keycloak", "keycloak-service-account", "clientSecret"),
+		"TSIG":      b.read("tsig.secret"),
+	}
+	places := map[string]string{
+		"ConfigMaps":    b.in("kubectl", "get", "configmap", "-A", "-o", "yaml"),
+		"pods":          b.in("kubectl", "get", "pods,statefulsets,deployments", "-A", "-o", "yaml"),
+		"releases":      b.in("bash", "-c", `for s in $(kubectl get secret -A -l owner=helm -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do kubectl -n ${s%/*} get secret ${s#*/} -o jsonpath='{.data.release}' | base64 -d | base64 -d | gunzip; done`),
+		"events":        b.in("kubectl", "get", "events", "-A", "-o", "yaml"),
+		"Keycloak log":  b.in("kubectl", "-n", "keycloak", "logs", "keycloak-0"),
+		"status output": b.onyxia("status", "-o", "json").stdout,
+		"diff output":   b.onyxia("diff", "auth", "-o", "json").stdout,
+		"app values":    b.onyxia("app", "values").stdout,
+	}
+	for place, text := range places {
+		if text == "" {
+			t.Errorf("%s: nothing was read, so nothing was looked at", place)
+		}
+		for name, value := range secrets {
+			if len(value) < 16 || strings.Contains(text, value) {
+				t.Errorf("secret %s in %s (or too short to look for)", name, place)
+			}
+		}
+	}
+}
+
+// reinstalled: an uninstall keeps the volume and its password, and a new install finds the users again.
+func (b testbed) reinstalled() {
+	t := b.t.(*testing.T)
+	b.onyxia("auth", "user", "add", "keeper", "--email", "keeper@demo.test").ok(t)
+	away := b.onyxia("auth", "uninstall").ok(t)
+	for _, want := range []string{"persistentvolumeclaim/keycloak-db kept", "secret/keycloak-db kept", "release.helm/keycloak deleted"} {
+		if !strings.Contains(away.stdout, want) {
+			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)
+		}
+	}
+	b.onyxia("auth", "install").ok(t)
+	if users := b.onyxia("auth", "user", "list").ok(t).stdout; !strings.Contains(users, "keeper") {
+		t.Errorf("users after the reinstall: %s", users)
+	}
+}
+
+// A person signs up in a browser: capitals are refused in words, lower case is taken, and the code that comes back to
+// Onyxia's address buys a token that says what Onyxia is told.
+func TestSignUpInBrowser(t *testing.T) {
+	if b := bed(t); !b.beside() {
+		b.onyxia("up", "ingress", "tls", "auth", "app").ok(t)
+		b.tool("demo", "dns")
+	}
+	inBrowser(t, func(ctx context.Context, t *testing.T) {
+		verifier := rand.Text() + rand.Text()
+		sum := sha256.Sum256([]byte(verifier))
+		login := issuer + "/protocol/openid-connect/auth?" + url.Values{
+			"client_id": {"onyxia"}, "redirect_uri": {"https://onyxia.demo.test/"}, "response_type": {"code"}, "scope": {"openid profile"},
+			"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}, "ui_locales": {"en"},
+		}.Encode()
+		name := "dave" + strings.ToLower(rand.Text()[:6])
+		fill := func(username string) chromedp.Tasks {
+			var tasks chromedp.Tasks
+			for id, value := range map[string]string{"username": username, "password": "correct horse 1", "password-confirm": "correct horse 1", "email": name + "@demo.test", "firstName": "Dave", "lastName": "Bowman"} {
+				tasks = append(tasks, chromedp.SetValue("#"+id, value, chromedp.ByQuery))
+			}
+			return tasks
+		}
+		var refused bool
+		var words, at string
+		err := chromedp.Run(ctx,
+			chromedp.Navigate(login),
+			chromedp.Click(`//a[contains(@href, "registration")]`, chromedp.BySearch),
+			chromedp.WaitVisible("#username", chromedp.ByQuery),
+			fill("Dave.B"),
+			// the browser itself refuses, by the pattern that the user profile gives the field
+			chromedp.Evaluate(`!document.querySelector("#username").checkValidity()`, &refused),
+			chromedp.Evaluate(`document.querySelector("#username").validationMessage`, &words),
+			fill(name),
+		)
+		if err != nil {
+			picture(ctx, t, "register-failed")
+			t.Fatal(err)
+		}
+		picture(ctx, t, "register")
+		if !refused {
+			t.Error("the form takes a name with capitals")
+		}
+		t.Logf("refused with: %s", words)
+		err = chromedp.Run(ctx,
+			chromedp.Submit("#username", chromedp.ByQuery),
+			chromedp.Poll(`location.host === "onyxia.demo.test"`, nil, chromedp.WithPollingTimeout(30*time.Second)),
+			chromedp.Location(&at),
+		)
+		if err != nil {
+			picture(ctx, t, "sign-up-failed")
+			t.Fatal(err)
+		}
+		back, err := url.Parse(at)
+		if err != nil || back.Query().Get("code") == "" {
+			t.Fatalf("back at %s, %v", at, err)
+		}
+		claims := exchanged(t, back.Query().Get("code"), verifier)
+		if claims["iss"] != issuer || claims["preferred_username"] != name || claims["azp"] != "onyxia" {
+			t.Errorf("claims %v", claims)
+		}
+	})
+}
+
+// exchanged buys a token with the code and returns its claims.
+func exchanged(t *testing.T, code, verifier string) map[string]any {
+	t.Helper()
+	root, err := os.ReadFile(bed(t).run("acme-root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(root)
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	answer, err := client.PostForm(issuer+"/protocol/openid-connect/token", url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"onyxia"}, "code": {code}, "redirect_uri": {"https://onyxia.demo.test/"}, "code_verifier": {verifier},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var tokens struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&tokens); err != nil || tokens.Access == "" {
+		t.Fatalf("no token: %s, %v", answer.Status, err)
+	}
+	parts := strings.Split(tokens.Access, ".")
+	if len(parts) != 3 {
+		t.Fatal("the access token is no JWT")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(raw, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
