@@ -3,8 +3,11 @@
 MODULE  := $(shell sed -n 's/^module //p' go.mod)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 RELEASES := https://$(MODULE)/releases/download
-PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 TESTBED := ./testbed
+
+# what the testbed is made of: a folder of charts, "real" for the real Onyxia
+export CHARTS ONYXIA
 
 GOFLAGS_RELEASE := -ldflags="-s -w"
 

@@ -72,6 +72,13 @@ func configureTwice(ctx context.Context, t *testing.T, server *keycloaktest.Serv
 	l.again()
 	began := time.Now()
 	run, second := l.plan(ctx, t)
+	why := ""
+	for _, s := range second.Steps {
+		if s.ID == l.realm.ID() {
+			why = s.Change.Why
+		}
+	}
+	expect(t, why == "the server has no login theme onyxia: left unset", "a theme that is not there: %q", why)
 	if lines := differing(second); len(lines) > 0 {
 		t.Errorf("second plan:\n%s", strings.Join(lines, "\n"))
 	}

@@ -211,3 +211,32 @@ func TestRecoveryKeys(t *testing.T) {
 		t.Fatalf("%v, %v", lives, err)
 	}
 }
+
+// Public keys are taken as age-keygen prints them; what is given by mistake is not repeated.
+func TestRecipientsAndIdentities(t *testing.T) {
+	pair, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParseRecipients(pair.Recipient().String()); err != nil || len(got) != 1 {
+		t.Errorf("a public key: %v, %v", got, err)
+	}
+	for _, wrong := range []string{"", "age1", "alice@example.org", pair.String()} {
+		if _, err := ParseRecipients(wrong); err == nil || strings.Contains(err.Error(), "AGE-SECRET") {
+			t.Errorf("%.12s: %v", wrong, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "identity")
+	for text, ok := range map[string]bool{"# created: today\n" + pair.String() + "\n": true, pair.String()[:30]: false, "": false} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadIdentities(file)
+		if ok != (err == nil && len(got) == 1) || err != nil && strings.Contains(err.Error(), "AGE-SECRET-KEY-1") {
+			t.Errorf("%.20q: %d, %v", text, len(got), err)
+		}
+	}
+	if _, err := ReadIdentities(file + ".none"); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}

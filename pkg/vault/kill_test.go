@@ -230,7 +230,7 @@ func runChild(t *testing.T, g *gate, o childOrder, at int, after bool) (out stri
 	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), childEnv+"="+string(order))
-	var printed lockedBuffer
+	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &printed
 	gone := make(chan struct{})
 	g.arm(at, after, func() {
@@ -385,9 +385,8 @@ func TestSpoolOutlivesItsCommand(t *testing.T) {
 			in.Patience = 10 * time.Second
 			spool := s.spool(t)
 			whole := spool.Exec
-			spool.Exec = func(ctx context.Context, command []string, stdin []byte) ([]byte, error) {
-				cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-				cmd.Env = append(append([]string{}, s.env...), "PATH="+filepath.Dir(vaulttest.Binary(t))+":"+os.Getenv("PATH"), "VAULT_ADDR="+s.Address)
+			spool.Exec = func(_ context.Context, command []string, stdin []byte) ([]byte, error) {
+				cmd := s.Command(command...)
 				cmd.Stdin = bytes.NewReader(stdin)
 				if err := cmd.Start(); err != nil {
 					return nil, err
@@ -426,7 +425,7 @@ func TestVaultKilledDuringInit(t *testing.T) {
 			in := initOf(s, file)
 			in.Spool = s.spool(t)
 			in.Patience = 2 * time.Second
-			time.AfterFunc(life, s.kill)
+			time.AfterFunc(life, s.Kill)
 			outcome, err := in.Run(t.Context())
 			t.Logf("the run: %s %v", outcome, err)
 			s.Kill()

@@ -14,6 +14,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigs "sigs.k8s.io/yaml"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
 func release(flavor string, change func(*Release)) Release {
@@ -199,7 +201,7 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What the chart sets by environment.
-	s.env = append(s.env, "VAULT_RAFT_NODE_ID=vault-0", "VAULT_API_ADDR="+s.Address, "VAULT_CLUSTER_ADDR=https://"+strings.Trim(cluster, `"`))
+	s.Env = append(s.Env, "VAULT_RAFT_NODE_ID=vault-0", "VAULT_API_ADDR="+s.Address, "VAULT_CLUSTER_ADDR=https://"+strings.Trim(cluster, `"`))
 	s.Run(t)
 	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
 	in := initOf(s, file)
@@ -214,6 +216,6 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(s.Log(), "unknown or unsupported field") {
-		t.Errorf("Vault does not know a field:\n%s", s.log)
+		t.Errorf("Vault does not know a field:\n%s", s.Log())
 	}
 }

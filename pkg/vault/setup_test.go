@@ -472,3 +472,16 @@ func TestUILogin(t *testing.T) {
 	// The users of Onyxia's web log in as before.
 	d.mustLogin(t, "alice", "g1")
 }
+
+// What goes with the server's volume is not taken away piece by piece; the users' secrets can be, by name.
+func TestLasting(t *testing.T) {
+	d := &datalab{setup: setupOf(childSetup{Issuer: "https://i", Audit: "stdout"})}
+	for lasting, want := range map[bool]int{false: 8, true: 1} {
+		d.setup.Lasting = lasting
+		d.setup.Access = func(context.Context) (*Client, error) { return nil, &engine.NotYetError{After: "seal.vault/vault-0"} }
+		plan, err := engine.Run{Steps: d.setup.Steps()}.PlanRemoval(t.Context(), nil)
+		if err != nil || len(plan.Steps) != want || lasting && plan.Steps[0].ID != "mount.vault/onyxia-kv" {
+			t.Errorf("lasting %v: %+v, %v", lasting, plan.Steps, err)
+		}
+	}
+}

@@ -22,9 +22,9 @@ run)
     sync
     mv "$work.answer" "$out"
     sync
+  else
+    : >"$work.failed"
   fi
-  # Whoever has collected the answer meanwhile has cleaned up too.
-  if [ -e "$work.key1" ]; then : >"$work.done"; fi
   exit 0 ;;
 esac
 
@@ -47,14 +47,15 @@ detach=$(command -v setsid || true)
 $detach /bin/sh -c "$self" "$self" run "$folder" "$work" "$@" </dev/null >/dev/null 2>&1 &
 wait $! || true
 tries=0
-while [ ! -e "$work.done" ] && [ $tries -lt 60 ]; do
+while [ ! -e "$out" ] && [ ! -e "$work.failed" ] && [ $tries -lt 60 ]; do
   sleep 1
   tries=$((tries + 1))
 done
 if [ -e "$out" ]; then
+  sync
   rm -f "$work".*
   exit 0
 fi
 if [ -e "$work.error" ]; then cat "$work.error" >&2; fi
-if [ -e "$work.done" ]; then rm -f "$work".*; fi
+if [ -e "$work.failed" ]; then rm -f "$work".*; fi
 exit 1

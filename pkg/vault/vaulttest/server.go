@@ -32,9 +32,10 @@ type Server struct {
 	Address string
 	// Folder is its volume, Config its configuration file.
 	Folder, Config string
+	// Env is the environment of the process, from its next Run on.
+	Env []string
 
 	program string
-	env     []string
 	log     *log
 	kill    func()
 }
@@ -92,7 +93,7 @@ func Start(t testing.TB, storage string, env ...string) *Server {
 	port, folder := FreePort(t), t.TempDir()
 	s := &Server{
 		Address: fmt.Sprintf("http://127.0.0.1:%d", port), Folder: filepath.Join(folder, "data"), Config: filepath.Join(folder, "vault.hcl"),
-		program: program, env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
+		program: program, Env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
 	}
 	config := fmt.Sprintf(`ui = true
 disable_mlock = true
@@ -129,7 +130,7 @@ func (s *Server) Run(t testing.TB) {
 	t.Helper()
 	s.log = &log{}
 	cmd := exec.Command(s.program, "server", "-config="+s.Config)
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, s.log, s.log
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.Env, s.log, s.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -163,10 +164,16 @@ func (s *Server) Log() string {
 	return s.log.b.String()
 }
 
-// Exec runs a command as it would run in the server's container, and gives its exit code.
-func (s *Server) Exec(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// Command is a command as it would run in the server's container.
+func (s *Server) Command(command ...string) *exec.Cmd {
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = append(append([]string{}, s.env...), "PATH="+filepath.Dir(s.program)+":"+os.Getenv("PATH"), "VAULT_ADDR="+s.Address)
+	cmd.Env = append(append([]string{}, s.Env...), "PATH="+filepath.Dir(s.program)+":"+os.Getenv("PATH"), "VAULT_ADDR="+s.Address)
+	return cmd
+}
+
+// Exec runs a command as kubectl exec would, and gives its exit code.
+func (s *Server) Exec(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd := s.Command(command...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(stderr, err)

@@ -1,0 +1,195 @@
+package vault
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
+)
+
+func TestMain(m *testing.M) { os.Exit(kubetest.Run(m)) }
+
+// lab is a real API server and, if asked for, a real Vault as its pod vault-0: port-forward and exec go through the API
+// server to the process.
+type lab struct {
+	cluster *kubetest.Cluster
+	server  *vaulttest.Server
+	env     stage.Env
+
+	mu   sync.Mutex
+	said []string
+}
+
+func newLab(t *testing.T, change func(*platform.Config)) *lab {
+	t.Helper()
+	l := &lab{cluster: kubetest.Start(t)}
+	config := platform.Config{Domain: "demo.test"}
+	config.App.Namespace, config.Vault.Namespace, config.Auth.Namespace = l.cluster.Namespace(t), l.cluster.Namespace(t), l.cluster.Namespace(t)
+	if change != nil {
+		change(&config)
+	}
+	p, err := platform.Complete(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalogue, err := profile.Load(p.Profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kube.Connect(l.cluster.Flags(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.env = stage.Env{
+		Platform: p, Profile: catalogue, Kube: client, Helm: &helm.Client{Kube: client}, Links: stage.NewLinks(), Warn: l.say,
+		Present: map[string]bool{"ingress": true, "tls": true, "auth": true, Name: true}, Keycloak: stage.NewKeycloak(p, client),
+	}
+	return l
+}
+
+func (l *lab) say(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = append(l.said, line)
+}
+
+func (l *lab) transcript() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.said, "\n")
+}
+
+func (l *lab) namespace() string { return l.env.Platform.Vault.Namespace }
+
+// runServer starts the Vault and makes its pod and its volume, as the StatefulSet and its node would.
+func (l *lab) runServer(t *testing.T) {
+	t.Helper()
+	l.server = vaulttest.Start(t, vaulttest.Raft)
+	l.makeVolume(t)
+	l.makePod(t)
+}
+
+func (l *lab) makePod(t *testing.T) {
+	t.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "vault-0", Namespace: l.namespace()}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "vault", Image: "none"}}}}
+	l.cluster.BackPod(t, pod, port, strings.TrimPrefix(l.server.Address, "http://"))
+	l.cluster.Execute(t, l.namespace(), "vault-0", l.server.Exec)
+}
+
+func (l *lab) makeVolume(t *testing.T) {
+	t.Helper()
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-vault-0"}, Spec: corev1.PersistentVolumeClaimSpec{
+		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+	}}
+	if _, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(l.namespace()).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// controllers does what the controllers and the node do when the volume and the pod of a StatefulSet are deleted: the claim
+// goes once no pod uses it, and both are made anew.
+func (l *lab) controllers(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	api := l.cluster.Clientset().CoreV1()
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			time.Sleep(100 * time.Millisecond)
+			_, podErr := api.Pods(l.namespace()).Get(ctx, "vault-0", metav1.GetOptions{})
+			claim, err := api.PersistentVolumeClaims(l.namespace()).Get(ctx, "data-vault-0", metav1.GetOptions{})
+			switch {
+			case err == nil && claim.DeletionTimestamp != nil && apierrors.IsNotFound(podErr):
+				claim.Finalizers = nil
+				_, _ = api.PersistentVolumeClaims(l.namespace()).Update(ctx, claim, metav1.UpdateOptions{})
+			case apierrors.IsNotFound(err) && apierrors.IsNotFound(podErr):
+				l.server.Kill()
+				l.server.Empty(t)
+				l.server.Run(t)
+				l.makeVolume(t)
+				l.makePod(t)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// present stands for steps of other stages.
+type present struct{}
+
+func (present) Observe(context.Context) (struct{}, error) { return struct{}{}, nil }
+func (present) Plan(struct{}) engine.Change               { return engine.Change{Action: engine.Unchanged} }
+func (present) Apply(context.Context, struct{}) error     { return nil }
+
+// others are the steps that the list needs and does not have.
+func others(list []engine.Step) []engine.Step {
+	there := map[engine.ID]bool{}
+	for _, s := range list {
+		there[s.ID] = true
+	}
+	var more []engine.Step
+	for _, s := range list {
+		for _, need := range s.Needs {
+			if !there[need] {
+				there[need] = true
+				more = append(more, engine.New(need, present{}))
+			}
+		}
+	}
+	return more
+}
+
+// opener is the run of the steps that give Vault its keys and open it.
+func (l *lab) opener(t *testing.T, o Options) engine.Run {
+	t.Helper()
+	s, err := newSite(t.Context(), l.env, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := s.opening()
+	return engine.Run{Steps: append(list, others(list)...)}
+}
+
+// apply plans and applies, and gives what was done by step.
+func apply(t *testing.T, run engine.Run) (map[engine.ID]engine.Action, error) {
+	t.Helper()
+	done := map[engine.ID]engine.Action{}
+	var mu sync.Mutex
+	run.Report = func(e engine.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == engine.Done && e.Change.Action != engine.Unchanged {
+			done[e.ID] = e.Change.Action
+		}
+	}
+	plan, err := run.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done, run.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }})
+}
+
+// making are keys that may be made.
+func making(k Keys) *Keys {
+	k.Make = &vault.Init{Shares: 3, Threshold: 2}
+	return &k
+}
