@@ -208,14 +208,14 @@ func (a *applier) askConsent(ctx context.Context, id ID, planned, now Change) er
 
 // err joins what failed. A run that was stopped says so even if no step failed.
 func (a *applier) err(ctx context.Context) error {
-	var errs []error
+	var failed failures
 	for _, id := range a.graph.order {
 		if err := a.results[id].err; err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", id, err))
+			failed.add(id, err)
 		}
 	}
 	if ctx.Err() != nil {
-		errs = append(errs, fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx)))
+		failed.errs = append(failed.errs, fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx)))
 	}
-	return errors.Join(errs...)
+	return failed.join()
 }

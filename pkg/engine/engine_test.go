@@ -506,21 +506,81 @@ func TestSharedIsReadOncePerRound(t *testing.T) {
 	same(t, got, 3)
 }
 
-func TestSharedErrorsAreNotKept(t *testing.T) {
-	fail := true
+// In a round a server that is down is asked once; after it, and outside of rounds, it is asked again.
+func TestSharedErrorsAreKeptForTheirRound(t *testing.T) {
+	reads, fail := 0, true
 	shared := NewShared(func(context.Context) (int, error) {
+		reads++
 		if fail {
 			return 0, errors.New("down")
 		}
 		return 7, nil
 	})
+	first := withRound(t.Context(), 1)
+	for range 3 {
+		if _, err := shared.Get(first); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	same(t, reads, 1)
 	if _, err := shared.Get(t.Context()); err == nil {
 		t.Fatal("no error")
 	}
+	same(t, reads, 2)
 	fail = false
-	got, err := shared.Get(t.Context())
-	if err != nil || got != 7 {
-		t.Fatalf("got %d, %v", got, err)
+	for _, ctx := range []context.Context{t.Context(), withRound(t.Context(), 2), withRound(t.Context(), 2)} {
+		if got, err := shared.Get(ctx); err != nil || got != 7 {
+			t.Fatalf("got %d, %v", got, err)
+		}
+	}
+	same(t, reads, 4)
+}
+
+// A server that is to go, or has gone, cannot be asked for what is in it any more. That must not keep it from going.
+func TestRemovalOfWhatCannotBeReadAnyMore(t *testing.T) {
+	w := newWorld(map[string]string{"server": "1", "client": "1"})
+	steps := func(server map[string]string) []Step {
+		down := func() error { return errors.New("no answer") }
+		return append(
+			Stage("auth", New("release/server", &thing{w: newWorld(server), key: "server", want: "1"})),
+			Stage("auth", New("client/x", &thing{w: w, key: "client", want: "1", observe: down}, "release/server"))...)
+	}
+	for name, c := range map[string]struct {
+		server   map[string]string
+		selected ID // empty for all
+		want     []string
+		fails    bool
+	}{
+		"server goes too": {server: map[string]string{"server": "1"}, want: []string{"client/x kept", "release/server delete"}},
+		"server is gone":  {want: []string{"client/x kept", "release/server unchanged"}},
+		"server stays":    {server: map[string]string{"server": "1"}, selected: "client/x", want: []string{"client/x "}, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := Run{Steps: steps(c.server), Selected: func(s Step) bool { return c.selected == "" || s.ID == c.selected }}
+			plan, err := run.PlanRemoval(t.Context(), nil)
+			if err != nil || (plan.Err() != nil) != c.fails {
+				t.Fatalf("%v, %v", err, plan.Err())
+			}
+			same(t, lines(plan), c.want)
+			if !c.fails && (!strings.Contains(plan.Steps[0].Change.Why, "no answer") || run.Remove(t.Context(), plan) != nil) {
+				t.Errorf("%+v", plan.Steps[0].Change)
+			}
+		})
+	}
+}
+
+// Many steps that fail for one reason are one error.
+func TestOneReasonIsToldOnce(t *testing.T) {
+	down := func() error { return errors.New("no answer") }
+	w := newWorld(nil)
+	var steps []Step
+	for _, id := range []ID{"a", "b", "c", "d"} {
+		steps = append(steps, New(id, &thing{w: w, observe: down}))
+	}
+	steps = append(steps, New("e", &thing{w: w, observe: func() error { return errors.New("no rights") }}))
+	err := mustPlan(t, Run{Steps: steps}).Err()
+	if got, want := err.Error(), "a, b and 2 more: no answer\ne: no rights"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -52,16 +52,16 @@ func (p Plan) Settled() bool {
 
 // Err joins what keeps the plan from being applied: things that could not be read, and things a person has to do first.
 func (p Plan) Err() error {
-	var errs []error
+	var failed failures
 	for _, s := range p.Steps {
 		switch {
 		case s.Err != nil:
-			errs = append(errs, fmt.Errorf("%s: %w", s.ID, s.Err))
+			failed.add(s.ID, s.Err)
 		case s.Change.Action == Blocked:
-			errs = append(errs, &BlockedError{ID: s.ID, Why: s.Change.Why, Fix: s.Change.Fix})
+			failed.errs = append(failed.errs, &BlockedError{ID: s.ID, Why: s.Change.Why, Fix: s.Change.Fix})
 		}
 	}
-	return errors.Join(errs...)
+	return failed.join()
 }
 
 // BlockedError says that a person has to do something before a step can be applied.

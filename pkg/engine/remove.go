@@ -16,7 +16,12 @@ func (r Run) PlanRemoval(ctx context.Context, named map[ID]bool) (Plan, error) {
 	lines := &observed{lines: map[ID]Planned{}}
 	g.walk(withRound(ctx, roundOf(ctx)+1), false, func(ctx context.Context, s Step) {
 		if g.selected[s.ID] {
-			lines.put(removal(ctx, s, named))
+			line := removal(ctx, s, named)
+			if line.Err != nil && g.goes(s, lines) {
+				line.Change = Change{Action: Kept, Why: "cannot be read, and what it is in goes or has gone: " + line.Error}
+				line.Err, line.Error = nil, ""
+			}
+			lines.put(line)
 		}
 	})
 	plan := Plan{APIVersion: "onyxia.sh/v1", Kind: "Plan"}
@@ -54,6 +59,22 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 		line.Change = Change{Action: Delete}
 	}
 	return line
+}
+
+// goes tells whether something that a step needs, directly or not, is to be taken away or is not there: the objects of a
+// server that is down must not keep it.
+func (g *graph) goes(s Step, lines *observed) bool {
+	for _, need := range s.Needs {
+		if !g.selected[need] {
+			continue
+		}
+		line := lines.get(need)
+		gone := g.steps[need].remove != nil && line.Err == nil && line.Change.Action == Unchanged
+		if line.Change.Action == Delete || gone || g.goes(g.steps[need], lines) {
+			return true
+		}
+	}
+	return false
 }
 
 // present tells whether there is anything to take away. What cannot be known yet is not there.

@@ -18,7 +18,8 @@ func roundOf(ctx context.Context) int {
 }
 
 // Shared is one read that answers for many steps: a list of release Secrets, a realm, a listing of policies. It is read
-// once in each observation round. Outside of a round (no engine in the context) it is read once and kept.
+// once in each observation round, also when it fails: a server that is down is waited for once. Outside of a round (no
+// engine in the context) it is read until that succeeds, and kept.
 type Shared[T any] struct {
 	read  func(context.Context) (T, error)
 	mu    sync.Mutex
@@ -37,10 +38,12 @@ func NewShared[T any](read func(context.Context) (T, error)) *Shared[T] {
 func (s *Shared[T]) Get(ctx context.Context) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if round := roundOf(ctx); !s.fresh || s.round < round {
-		s.value, s.err = s.read(ctx)
-		s.fresh, s.round = s.err == nil, round
+	round := roundOf(ctx)
+	if s.fresh && (s.err == nil && s.round >= round || s.err != nil && s.round == round && round > 0) {
+		return s.value, s.err
 	}
+	s.value, s.err = s.read(ctx)
+	s.fresh, s.round = true, round
 	return s.value, s.err
 }
 

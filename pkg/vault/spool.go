@@ -48,7 +48,8 @@ type PodSpool struct {
 func (s PodSpool) String() string { return s.Where }
 
 func (s PodSpool) run(ctx context.Context, stdin []byte, verb string, args ...string) ([]byte, error) {
-	command := append([]string{"/bin/sh", "-c", spoolScript, spoolScript, verb, s.Folder}, args...)
+	// The shell begins its complaints with the name, and the script starts itself anew.
+	command := append([]string{"/bin/sh", "-c", spoolScript, "vault-init", spoolScript, verb, s.Folder}, args...)
 	out, err := s.Exec(ctx, command, stdin)
 	if err != nil {
 		return nil, fmt.Errorf("%s of vault's answer on %s: %w", verb, s.Where, err)

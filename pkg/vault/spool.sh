@@ -1,9 +1,9 @@
 # Has a Vault initialise itself and lays its answer down beside its data. Runs in Vault's container.
-# usage: sh -c SCRIPT SCRIPT initialise|collect|remove FOLDER [CLI KIND SHARES THRESHOLD]   public keys on stdin, one a line, then a dot
+# usage: sh -c SCRIPT NAME SCRIPT initialise|collect|remove FOLDER [CLI KIND SHARES THRESHOLD]   public keys on stdin, one a line, then a dot
 set -eu
 umask 077
-self=$0 verb=$1 folder=$2 out=$2/.onyxia-init
-shift 2
+self=$1 verb=$2 folder=$3 out=$3/.onyxia-init
+shift 3
 
 case $verb in
 collect)
@@ -44,7 +44,7 @@ recovery) set -- "-recovery-shares=$shares" "-recovery-threshold=$threshold" "-r
 esac
 set -- "$cli" operator init -format=json "$@" "-root-token-pgp-key=$work.key1"
 detach=$(command -v setsid || true)
-$detach /bin/sh -c "$self" "$self" run "$folder" "$work" "$@" </dev/null >/dev/null 2>&1 &
+$detach /bin/sh -c "$self" "$0" "$self" run "$folder" "$work" "$@" </dev/null >/dev/null 2>&1 &
 wait $! || true
 tries=0
 while [ ! -e "$out" ] && [ ! -e "$work.failed" ] && [ $tries -lt 60 ]; do

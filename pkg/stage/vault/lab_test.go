@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -90,8 +91,18 @@ func (l *lab) makePod(t *testing.T) {
 	t.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "vault-0", Namespace: l.namespace()}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "vault", Image: "none"}}}}
 	l.cluster.BackPod(t, pod, port, strings.TrimPrefix(l.server.Address, "http://"))
-	l.cluster.Execute(t, l.namespace(), "vault-0", l.server.Exec)
+	l.cluster.Execute(t, l.namespace(), "vault-0", func(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
+		// In the pod the volume is here.
+		for i := range command {
+			if command[i] == l.release().DataFolder() {
+				command[i] = l.server.Folder
+			}
+		}
+		return l.server.Exec(command, stdin, stdout, stderr)
+	})
 }
+
+func (l *lab) release() vault.Release { return vault.Release{Flavor: l.env.Platform.Vault.Flavor} }
 
 func (l *lab) makeVolume(t *testing.T) {
 	t.Helper()

@@ -1,0 +1,191 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3/minio"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// site is one S3 server, as one run sees it.
+type site struct {
+	env     stage.Env
+	options Options
+	// tenancy has the groups of the configuration, and the one for proofs.
+	tenancy s3.Tenancy
+	// groups of the configuration by path, with a name that can have a bucket.
+	groups []group
+	// roles of client minio; nil where the realm is not ours to configure.
+	roles *keycloak.ClientRoles
+	// root is the administrator of a MinIO that we install.
+	root *kube.Generated
+	// http reaches the server's own API.
+	http *http.Client
+}
+
+// group is a group of the realm.
+type group struct {
+	// name is the last part of the path: Onyxia and tokens know groups by that.
+	path, name string
+}
+
+// longestForeignName turns on the full guard against hostile names where nobody checks them: an issuer that is not ours.
+const longestForeignName = 30
+
+// requestTime bounds one request to the server's own API.
+const requestTime = time.Minute
+
+// check says what a configuration lacks.
+func check(p platform.Platform) error {
+	switch external := p.S3.Mode == "external"; {
+	case external && p.S3.Kind == "minio" && p.S3.CredentialsSecret == "":
+		return errors.New("s3.credentialsSecret: an existing MinIO needs the namespace/name of a Secret with its rootUser and rootPassword")
+	case external && p.S3.Kind != "minio" && p.S3.RoleARN == "":
+		return fmt.Errorf("s3.roleARN: an S3 server of kind %s gives credentials for a role only: name it, for instance arn:aws:iam::123456789012:role/onyxia", p.S3.Kind)
+	}
+	return nil
+}
+
+func newSite(env stage.Env, o Options) (*site, error) {
+	s := &site{env: env, options: o}
+	p := env.Platform
+	s.settle(p)
+	if s.hasRealm() && s.minio() {
+		s.roles = env.Keycloak.Realm.ClientRoles(platform.S3ConsoleClientID)
+	}
+	if !s.installed() {
+		public, err := env.Public()
+		s.http = public
+		return s, err
+	}
+	s.root = kube.NewGenerated(env.Kube, p.S3.Namespace, minio.RootSecret, map[string]kube.Generate{
+		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(secretLength),
+	})
+	dial := stage.TunnelDialer(env.Kube, p.S3.Namespace, service, port, releaseID)
+	s.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: time.Minute}, Timeout: requestTime}
+	return s, nil
+}
+
+// secretLength: 40 letters and digits are 238 bits. MinIO takes 8 characters and more.
+const secretLength = 40
+
+// settle decides which groups have buckets. A name that can have none is told and left out.
+func (s *site) settle(p platform.Platform) {
+	var names []string
+	for _, path := range p.Auth.Groups {
+		path = strings.Trim(path, "/")
+		g := group{path: path, name: path[strings.LastIndex(path, "/")+1:]}
+		if _, err := s3.For(p, nil).GroupBucket(g.name); err != nil {
+			s.env.Warn("s3: " + err.Error() + "; it gets none")
+			continue
+		}
+		s.groups = append(s.groups, g)
+		if !slices.Contains(names, g.name) {
+			names = append(names, g.name)
+		}
+	}
+	s.tenancy = s3.For(p, names)
+	if !s.hasRealm() {
+		s.tenancy.LongestName = longestForeignName
+	} else if s.minio() {
+		s.tenancy.Groups = append(s.tenancy.Groups, s3.ProofGroup)
+	}
+}
+
+// installed tells whether the server is ours; minio, whether it has MinIO's admin API.
+func (s *site) installed() bool { return s.env.Platform.S3.Mode == "install" }
+
+func (s *site) minio() bool { return s.installed() || s.env.Platform.S3.Kind == "minio" }
+
+// hasRealm tells whether the login is a Keycloak that we configure.
+func (s *site) hasRealm() bool { return s.env.Platform.Auth.Mode != "oidc" }
+
+// distributed tells whether MinIO runs as several servers: by the configuration, or else by the profile.
+func (s *site) distributed() bool {
+	return s.env.Platform.S3.Distributed || s.env.Profile.Components["minio"].Mode == "distributed"
+}
+
+// home is the namespace of the stage's Secrets.
+func (s *site) home() string {
+	if s.installed() {
+		return s.env.Platform.S3.Namespace
+	}
+	return s.env.Platform.App.Namespace
+}
+
+// endpoint of the server's own API.
+func (s *site) endpoint() string {
+	if s.installed() {
+		return fmt.Sprintf("http://%s.%s.svc:%d", service, s.env.Platform.S3.Namespace, port)
+	}
+	return s.env.Platform.S3URL()
+}
+
+// client reaches the server with the rights of its administrator.
+func (s *site) client(ctx context.Context) (*s3.Client, error) {
+	credentials, err := s.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &s3.Client{Endpoint: s.endpoint(), Region: s.env.Platform.S3.Region, HTTP: s.http, Credentials: credentials}, nil
+}
+
+func (s *site) credentials(ctx context.Context) (s3.Credentials, error) {
+	if !s.installed() {
+		return namedCredentials(ctx, s.env.Kube, s.env.Platform.S3.CredentialsSecret)
+	}
+	user, err := s.root.Value(ctx, minio.RootUserKey)
+	if err != nil {
+		return s3.Credentials{}, err
+	}
+	password, err := s.root.Value(ctx, minio.RootPasswordKey)
+	if err != nil {
+		return s3.Credentials{}, err
+	}
+	return s3.NewCredentials(user.Reveal(), password.Reveal(), "", time.Time{}), nil
+}
+
+// namedCredentials are those of a MinIO that was there before.
+func namedCredentials(ctx context.Context, client *kube.Client, named string) (s3.Credentials, error) {
+	namespace, name, ok := strings.Cut(named, "/")
+	if !ok {
+		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: %q is not namespace/name", named)
+	}
+	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: %w", kube.Explain(err))
+	}
+	user, password := string(secret.Data[minio.RootUserKey]), string(secret.Data[minio.RootPasswordKey])
+	if user == "" || password == "" {
+		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: secret %s has no %s and %s", named, minio.RootUserKey, minio.RootPasswordKey)
+	}
+	return s3.NewCredentials(user, password, "", time.Time{}), nil
+}
+
+// afterServer are the steps without which the server's own API does not answer.
+func (s *site) afterServer() []engine.ID {
+	if s.installed() {
+		return []engine.ID{releaseID}
+	}
+	return nil
+}
+
+// say tells a line to whoever listens.
+func (s *site) say(line string) {
+	if s.options.Say != nil {
+		s.options.Say(line)
+	}
+}
