@@ -56,7 +56,7 @@ bench: build
 lint:
 	test -z "$$(gofmt -l cmd pkg internal test testbed)"
 	go tool -modfile=tools/go.mod staticcheck ./cmd/... ./pkg/... ./internal/...
-	if command -v shellcheck >/dev/null; then shellcheck -x $$(grep -rlE '^#!.*bash' testbed .ci); else echo "shellcheck is not installed: the scripts were not checked"; fi
+	if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $$(grep -rlE '^#!.*bash' testbed .ci); else echo "shellcheck is not installed: the scripts were not checked"; fi
 
 ## docs: docs/commands.md and docs/configuration.md, from the program itself
 .PHONY: docs

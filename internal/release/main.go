@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *version == "" || *releases == "" || flags.NArg() == 0 {
-		return errors.New("usage: release -version V -releases URL OS/ARCH...")
+		return errors.New("usage: release -version V -releases URL OS/ARCH [OS/ARCH]")
 	}
 	if !strings.HasPrefix(*version, "v") {
 		*version = "v0.0.0-" + *version

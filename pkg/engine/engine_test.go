@@ -537,13 +537,18 @@ func TestSharedErrorsAreKeptForTheirRound(t *testing.T) {
 }
 
 // A server that is to go, or has gone, cannot be asked for what is in it any more. That must not keep it from going.
+//
+// What has no server, or one that stays, has to be read: with its record gone nobody would know of it.
 func TestRemovalOfWhatCannotBeReadAnyMore(t *testing.T) {
 	w := newWorld(map[string]string{"server": "1", "client": "1"})
 	steps := func(server map[string]string) []Step {
 		down := func() error { return errors.New("no answer") }
 		return append(
-			Stage("auth", New("release/server", &thing{w: newWorld(server), key: "server", want: "1"})),
-			Stage("auth", New("client/x", &thing{w: w, key: "client", want: "1", observe: down}, "release/server"))...)
+			Stage("onyxia", New("record", &thing{w: newWorld(map[string]string{"record": "1"}), key: "record", want: "1"})),
+			Stage("auth",
+				New("release/server", &slowThing{thing{w: newWorld(server), key: "server", want: "1"}}, "record"),
+				New("client/x", &thing{w: w, key: "client", want: "1", observe: down}, "release/server"),
+				New("other", &thing{w: newWorld(nil), key: "other", want: "1"}, "record"))...)
 	}
 	for name, c := range map[string]struct {
 		server   map[string]string
@@ -551,8 +556,8 @@ func TestRemovalOfWhatCannotBeReadAnyMore(t *testing.T) {
 		want     []string
 		fails    bool
 	}{
-		"server goes too": {server: map[string]string{"server": "1"}, want: []string{"client/x kept", "release/server delete"}},
-		"server is gone":  {want: []string{"client/x kept", "release/server unchanged"}},
+		"server goes too": {server: map[string]string{"server": "1"}, want: []string{"other unchanged", "client/x kept", "release/server delete", "record delete"}},
+		"server is gone":  {want: []string{"other unchanged", "client/x kept", "release/server unchanged", "record delete"}},
 		"server stays":    {server: map[string]string{"server": "1"}, selected: "client/x", want: []string{"client/x "}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -562,8 +567,8 @@ func TestRemovalOfWhatCannotBeReadAnyMore(t *testing.T) {
 				t.Fatalf("%v, %v", err, plan.Err())
 			}
 			same(t, lines(plan), c.want)
-			if !c.fails && (!strings.Contains(plan.Steps[0].Change.Why, "no answer") || run.Remove(t.Context(), plan) != nil) {
-				t.Errorf("%+v", plan.Steps[0].Change)
+			if !c.fails && (!strings.Contains(plan.Steps[1].Change.Why, "no answer") || run.Remove(t.Context(), plan) != nil) {
+				t.Errorf("%+v", plan.Steps[1].Change)
 			}
 		})
 	}

@@ -30,6 +30,9 @@ type Plan struct {
 	Steps      []Planned `json:"steps"`
 }
 
+// NewPlan is a plan without steps.
+func NewPlan() Plan { return Plan{APIVersion: "onyxia.sh/v1", Kind: "Plan", Steps: []Planned{}} }
+
 // Writes tells whether applying the plan would change anything.
 func (p Plan) Writes() bool {
 	for _, s := range p.Steps {
@@ -132,7 +135,7 @@ func (r Run) Plan(ctx context.Context) (Plan, error) {
 		line := r.observe(ctx, g, s, lines)
 		lines.put(line)
 	})
-	plan := Plan{APIVersion: "onyxia.sh/v1", Kind: "Plan"}
+	plan := NewPlan()
 	for _, id := range g.order {
 		if g.selected[id] {
 			plan.Steps = append(plan.Steps, lines.get(id))

@@ -24,7 +24,7 @@ func (r Run) PlanRemoval(ctx context.Context, named map[ID]bool) (Plan, error) {
 			lines.put(line)
 		}
 	})
-	plan := Plan{APIVersion: "onyxia.sh/v1", Kind: "Plan"}
+	plan := NewPlan()
 	for i := len(g.order) - 1; i >= 0; i-- {
 		if id := g.order[i]; g.selected[id] && g.steps[id].remove != nil {
 			plan.Steps = append(plan.Steps, lines.get(id))
@@ -61,16 +61,16 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 	return line
 }
 
-// goes tells whether something that a step needs, directly or not, is to be taken away or is not there: the objects of a
-// server that is down must not keep it.
+// goes tells whether a server that a step needs, directly or not, is to be taken away or is not there: what is in a server
+// that is down must not keep it. Servers are what can be waited for.
 func (g *graph) goes(s Step, lines *observed) bool {
 	for _, need := range s.Needs {
 		if !g.selected[need] {
 			continue
 		}
-		line := lines.get(need)
-		gone := g.steps[need].remove != nil && line.Err == nil && line.Change.Action == Unchanged
-		if line.Change.Action == Delete || gone || g.goes(g.steps[need], lines) {
+		server, line := g.steps[need], lines.get(need)
+		leaves := line.Change.Action == Delete || line.Change.Action == Unchanged && server.remove != nil
+		if server.ready != nil && line.Err == nil && leaves || g.goes(server, lines) {
 			return true
 		}
 	}

@@ -3,12 +3,12 @@ package helm
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"helm.sh/helm/v3/pkg/chart"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -60,7 +60,7 @@ func (c *Client) definitions(ctx context.Context, ch *chart.Chart, installedBefo
 func (c *Client) define(ctx context.Context, wanted []object) (other []string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, establishTimeout, fmt.Errorf("definitions not served after %s", establishTimeout))
 	defer cancel()
-	differs, made := make([]bool, len(wanted)), make([]bool, len(wanted))
+	differs := make([]bool, len(wanted))
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(concurrentReads)
 	for i, want := range wanted {
@@ -71,12 +71,10 @@ func (c *Client) define(ctx context.Context, wanted []object) (other []string, e
 			}
 			if live != nil {
 				differs[i] = olderDefinition(want, live)
-				return nil
-			}
-			made[i] = true
-			if err := c.Kube.Mend(inner, want); err != nil {
+			} else if err := c.Kube.Mend(inner, want); err != nil {
 				return fmt.Errorf("customresourcedefinition/%s: %w", want.GetName(), err)
 			}
+			// One that is there may have been made a moment ago, by a run that was cut off.
 			return c.established(inner, want)
 		})
 	}
@@ -86,10 +84,31 @@ func (c *Client) define(ctx context.Context, wanted []object) (other []string, e
 			other = append(other, want.GetName())
 		}
 	}
-	if slices.Contains(made, true) {
-		c.Kube.Mapper.Reset()
+	if err == nil {
+		err = c.served(ctx, wanted)
 	}
 	return other, err
+}
+
+// served waits until discovery names the kinds: it does so a little later than the definition is established, and what
+// was kept of it on disk may be older than the definition.
+func (c *Client) served(ctx context.Context, definitions []object) error {
+	for _, crd := range definitions {
+		group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+		err := poll(ctx, func() (bool, error) {
+			_, err := c.Kube.Mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
+			if meta.IsNoMatchError(err) {
+				c.Kube.Mapper.Reset()
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			return fmt.Errorf("customresourcedefinition/%s: %w", crd.GetName(), err)
+		}
+	}
+	return nil
 }
 
 func (c *Client) established(ctx context.Context, crd object) error {

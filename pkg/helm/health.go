@@ -23,6 +23,9 @@ func (r *ReleaseResource) Ready(ctx context.Context) (engine.Health, error) {
 	if r.OldPodsGone {
 		options = append(options, kube.OldPodsGone())
 	}
+	if r.AddressLater {
+		options = append(options, kube.AddressLater())
+	}
 	// What the observation of a moment ago read is looked at once; later polls read anew.
 	if live := r.fresh.Swap(nil); live != nil {
 		return r.client.Kube.HealthOf(ctx, *live, options...)

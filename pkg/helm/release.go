@@ -30,6 +30,8 @@ type Release struct {
 	DeleteVolumes bool
 	// OldPodsGone makes the release ready only when the pods of former versions have ended.
 	OldPodsGone bool
+	// AddressLater makes the release ready before its load balancers have addresses, because another step waits for them.
+	AddressLater bool
 }
 
 func (r Release) timeout() time.Duration {

@@ -55,6 +55,8 @@ type Installation struct {
 	Kube     *kube.Client
 	// Present are the stages that stand, by the record.
 	Present map[string]bool
+	// Recorded tells whether there is a record, even if no stage stands yet.
+	Recorded bool
 
 	config  platform.Config
 	helm    *helm.Client
@@ -84,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		return nil, err
 	}
 	i := &Installation{
-		Kube: o.Kube, Present: seen.stages(),
+		Kube: o.Kube, Present: seen.stages(), Recorded: seen != nil,
 		config: config, record: store, stages: o.Stages, warn: o.Warn, command: o.Command,
 		helm: &helm.Client{
 			Kube: o.Kube, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,

@@ -16,11 +16,11 @@ func TestZZAzp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pw, err := m.realm.AddProofUser(t.Context(), NewUser{Name: "x", Email: "x@demo.test", FirstName: "A", LastName: "B"})
+		pw, err := m.realm.AddProofUser(t.Context(), NewUser{Name: "xavier", Email: "x@demo.test", FirstName: "A", LastName: "B"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		tok, err := m.realm.UserTokens(t.Context(), Credentials{ClientID: "proof", Username: "x", Password: pw})
+		tok, err := m.realm.UserTokens(t.Context(), Credentials{ClientID: "proof", Username: "xavier", Password: pw})
 		if err != nil {
 			t.Fatal(err)
 		}

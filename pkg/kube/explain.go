@@ -39,7 +39,7 @@ func Explain(err error) error {
 	var told []error
 	var denied *ClusterError
 	explained := false
-	for _, one := range parts(err) {
+	for _, one := range Parts(err) {
 		e := explain(one)
 		explained = explained || e != nil
 		switch {
@@ -69,8 +69,8 @@ func (e *ClusterError) add(other *ClusterError) {
 	e.What, e.Err = denial(e.Missing), errors.Join(e.Err, other.Err)
 }
 
-// parts are the errors that were joined.
-func parts(err error) []error {
+// Parts are the errors that were joined by errors.Join. One that says more than its parts is a part itself.
+func Parts(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		if err == nil {
@@ -78,9 +78,12 @@ func parts(err error) []error {
 		}
 		return []error{err}
 	}
+	if list := joined.Unwrap(); errors.Join(list...).Error() != err.Error() {
+		return []error{err}
+	}
 	var all []error
 	for _, one := range joined.Unwrap() {
-		all = append(all, parts(one)...)
+		all = append(all, Parts(one)...)
 	}
 	return all
 }
@@ -114,13 +117,27 @@ func forbidden(err error) *ClusterError {
 		return nil
 	}
 	missing := []Right{{Verb: found[1], Resource: found[2], Group: found[3], Namespace: found[4]}}
-	return &ClusterError{What: denial(missing), Next: "ask an administrator for this role", Missing: missing}
+	return &ClusterError{What: denial(missing), Next: askForRole, Missing: missing}
 }
+
+// Denied is an error about missing rights that names more of them than the request did that was refused.
+func Denied(err error, missing []Right) *ClusterError {
+	missing = slices.Compact(slices.SortedFunc(slices.Values(missing), compareRights))
+	return &ClusterError{What: denial(missing), Next: askForRole, Missing: missing, Err: err}
+}
+
+const askForRole = "ask an administrator for this role"
+
+// rightsTold is how many rights a sentence names; the role has them all.
+const rightsTold = 4
 
 func denial(missing []Right) string {
 	var all []string
 	for _, r := range missing {
 		all = append(all, r.String())
+	}
+	if more := len(all) - rightsTold; more > 0 {
+		all = append(all[:rightsTold], fmt.Sprintf("and %d more such things", more))
 	}
 	return "this user may not " + strings.Join(all, ", ")
 }

@@ -23,11 +23,14 @@ type HealthOption func(*examination)
 // answering through its Service; Onyxia's API does so for its whole 30 seconds of grace.
 func OldPodsGone() HealthOption { return func(e *examination) { e.oldPodsGone = true } }
 
+// AddressLater leaves it to somebody else to wait for the addresses of load balancers.
+func AddressLater() HealthOption { return func(e *examination) { e.addressLater = true } }
+
 // examination is one look at some objects.
 type examination struct {
-	client      *Client
-	now         time.Time
-	oldPodsGone bool
+	client                    *Client
+	now                       time.Time
+	oldPodsGone, addressLater bool
 }
 
 // Health reads the objects by kind, namespace and name, and tells whether all of them work. The reason is the latest

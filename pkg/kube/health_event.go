@@ -88,7 +88,7 @@ func (e *examination) waitsForPod(ctx context.Context, c *corev1.PersistentVolum
 }
 
 func (e *examination) service(ctx context.Context, s *corev1.Service) (engine.Health, error) {
-	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || len(addressesOf(s)) > 0 {
+	if e.addressLater || s.Spec.Type != corev1.ServiceTypeLoadBalancer || len(addressesOf(s)) > 0 {
 		return engine.Health{Ready: true}, nil
 	}
 	reason, err := e.lastEvent(ctx, &s.ObjectMeta, "")

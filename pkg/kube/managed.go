@@ -38,7 +38,7 @@ func ownershipOf(live *unstructured.Unstructured) (ownership, error) {
 			continue
 		}
 		set := fieldpath.NewSet()
-		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())); err != nil {
 			return o, fmt.Errorf("read who manages the fields of %s: %w", describe(live), err)
 		}
 		o.all = o.all.Union(set)

@@ -38,7 +38,7 @@ func ParseImage(reference string) (Image, error) {
 	case tag == "latest" && digest == "":
 		return Image{}, fmt.Errorf("image %q: the tag latest means another image every week: name a version or a digest", reference)
 	case digest != "" && !strings.HasPrefix(digest, "sha256:"):
-		return Image{}, fmt.Errorf("image %q: a digest begins with sha256:", reference)
+		return Image{}, fmt.Errorf("image %q: a digest has the form sha256:HEX", reference)
 	}
 	return image, nil
 }

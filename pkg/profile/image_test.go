@@ -40,7 +40,7 @@ func TestParseImageRefuses(t *testing.T) {
 		"quay.io/a":           "neither tag nor digest",
 		"localhost:5000/a":    "neither tag nor digest",
 		"quay.io/a:latest":    "another image every week",
-		"quay.io/a@md5:00":    "begins with sha256:",
+		"quay.io/a@md5:00":    "has the form sha256:HEX",
 	} {
 		if _, err := ParseImage(reference); err == nil || !strings.Contains(err.Error(), fail) {
 			t.Errorf("%q: %v, want %q", reference, err, fail)

@@ -57,7 +57,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	transport := externalTransport(p)
 	if p.Auth.Mode == "install" {
 		base = "http://" + keycloakService + "." + p.Auth.Namespace + ".svc" + platform.KeycloakRelativePath
-		transport = &http.Transport{DialContext: newTunnelDialer(client, p.Auth.Namespace, keycloakService, keycloakPort, KeycloakReleaseID)}
+		transport = &http.Transport{DialContext: TunnelDialer(client, p.Auth.Namespace, keycloakService, keycloakPort, KeycloakReleaseID)}
 	} else {
 		k.Namespace = p.App.Namespace
 	}
@@ -115,9 +115,9 @@ func administrator(ctx context.Context, p platform.Platform, client *kube.Client
 	return c, nil
 }
 
-// newTunnelDialer dials a Service through the API server; the tunnel is opened at the first connection. A Service that is
+// TunnelDialer dials a Service through the API server; the tunnel is opened at the first connection. A Service that is
 // not there is known after the step that makes it.
-func newTunnelDialer(client *kube.Client, namespace, service string, port int, madeBy engine.ID) func(context.Context, string, string) (net.Conn, error) {
+func TunnelDialer(client *kube.Client, namespace, service string, port int, madeBy engine.ID) func(context.Context, string, string) (net.Conn, error) {
 	var mu sync.Mutex
 	var tunnel *kube.Tunnel
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

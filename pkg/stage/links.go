@@ -19,6 +19,8 @@ const (
 	// VaultReadyID is Vault, shown to serve the users of Onyxia's pages. Before that Onyxia must not learn of it: its page
 	// stays blank for every user whose login at Vault fails.
 	VaultReadyID engine.ID = "proof.vault/onyxia"
+	// S3ReadyID is S3, shown to serve the users of Onyxia's pages. Before that Onyxia must not learn of it.
+	S3ReadyID engine.ID = "proof.s3/onyxia"
 )
 
 // NamespaceID is the step that makes a namespace.

@@ -48,6 +48,7 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 	if err := CheckFormat(a.Output, "json", "yaml"); err != nil {
 		return nil, err
 	}
+	a.About(true, a.Names...)
 	inst, err := a.Open(ctx)
 	if err != nil {
 		return nil, err

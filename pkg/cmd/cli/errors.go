@@ -21,7 +21,7 @@ const (
 )
 
 var (
-	// ErrChanges is how diff and --dry-run say that something would change. It is not printed.
+	// ErrChanges is how diff and --dry-run say that something would change; the plan was printed.
 	ErrChanges = errors.New("there are changes")
 	// ErrCheck says that a check failed; the checks themselves were printed.
 	ErrCheck = errors.New("a check failed")
@@ -63,5 +63,5 @@ func Code(err error) int {
 	return CodeError
 }
 
-// Silent tells errors that were said already.
-func Silent(err error) bool { return errors.Is(err, ErrChanges) }
+// Silent tells errors that were said already: a plan that was printed, and a check unless something is said with it.
+func Silent(err error) bool { return errors.Is(err, ErrChanges) || err == ErrCheck }

@@ -42,14 +42,15 @@ type Options struct {
 	// Stages that exist.
 	Stages []stage.Stage
 
-	flags  platform.Config
-	mu     *sync.Mutex
-	warned map[string]bool
+	flags   platform.Config
+	mu      *sync.Mutex
+	warned  map[string]bool
+	session *session
 }
 
 // New makes the options from the streams and the environment that the plugin was called in.
 func New(streams genericiooptions.IOStreams, stages []stage.Stage, command string) *Options {
-	return &Options{IOStreams: streams, Kube: genericclioptions.NewConfigFlags(true), Stages: stages, Command: command, mu: &sync.Mutex{}, warned: map[string]bool{}}
+	return &Options{IOStreams: streams, Kube: genericclioptions.NewConfigFlags(true), Stages: stages, Command: command, mu: &sync.Mutex{}, warned: map[string]bool{}, session: &session{}}
 }
 
 // AddFlags registers the flags.
@@ -73,8 +74,17 @@ func (o *Options) AddTLSFlags(cmd *cobra.Command) {
 	fs.StringVar(&o.flags.TLS.ACME.Email, "email", "", "E-mail address of the ACME account")
 }
 
-// Open connects to the cluster and opens the installation in it.
+// Open connects to the cluster and opens the installation in it, for a command that may write.
 func (o *Options) Open(ctx context.Context) (*installation.Installation, error) {
+	return o.open(ctx, o.Warn)
+}
+
+// OpenToRead is Open for a command that only looks: doubts about what would be written are not its matter.
+func (o *Options) OpenToRead(ctx context.Context) (*installation.Installation, error) {
+	return o.open(ctx, func(string) {})
+}
+
+func (o *Options) open(ctx context.Context, warn func(string)) (*installation.Installation, error) {
 	o.underHelm(os.LookupEnv)
 	if o.Kube.Namespace != nil && *o.Kube.Namespace != "" {
 		o.flags.App.Namespace = *o.Kube.Namespace
@@ -90,13 +100,19 @@ func (o *Options) Open(ctx context.Context) (*installation.Installation, error) 
 	}
 	options := installation.Options{
 		Flags: o.flags, File: o.File, ChartDir: o.ChartDir, CacheDir: cache,
-		Kube: client, Stages: o.Stages, Warn: o.Warn, Command: o.Command,
+		Kube: client, Stages: o.Stages, Warn: warn, Command: o.Command,
 	}
 	options.Waiting = func(id engine.ID, reason string) { fmt.Fprintf(o.ErrOut, "waiting for %s: %s\n", id, oneLine(reason)) }
 	if o.Debug {
 		options.Debug = func(format string, args ...any) { fmt.Fprintf(o.ErrOut, "helm: "+format+"\n", args...) }
 	}
-	return installation.Open(ctx, options)
+	o.session.options = options
+	inst, err := installation.Open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	o.session.opened = inst
+	return inst, nil
 }
 
 func (o *Options) cacheDir() (string, error) {
@@ -129,6 +145,15 @@ func (o *Options) Warn(line string) {
 	if !o.warned[line] {
 		o.warned[line] = true
 		fmt.Fprintln(o.ErrOut, "warning:", line)
+	}
+}
+
+// Tell makes a listener that prints lines on stderr as what happens with a step. Steps that run at the same time may call it.
+func (o *Options) Tell(id engine.ID) func(string) {
+	return func(line string) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		fmt.Fprintf(o.ErrOut, "%s: %s\n", id, oneLine(line))
 	}
 }
 

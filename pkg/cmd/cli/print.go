@@ -43,8 +43,11 @@ func (p *Progress) Report(e engine.Event) {
 
 // remark is what stands behind a change line that is not self-evident.
 func remark(c engine.Change) string {
-	if c.Action == engine.Kept {
+	switch {
+	case c.Action == engine.Kept:
 		return ": " + strings.TrimSuffix(c.Why+" ("+c.Fix+")", " ()")
+	case (c.Action == engine.Configure || c.Action == engine.Replace) && c.Why != "":
+		return ": " + oneLine(c.Why)
 	}
 	return ""
 }

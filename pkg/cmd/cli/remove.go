@@ -40,6 +40,7 @@ func (r *Remove) Run(ctx context.Context) error {
 	if err := CheckFormat(r.Output, "json", "yaml"); err != nil {
 		return err
 	}
+	r.About(true, r.Names...)
 	inst, err := r.Open(ctx)
 	if err != nil {
 		return err

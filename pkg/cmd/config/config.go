@@ -42,7 +42,7 @@ func runView(ctx context.Context, o *cli.Options, format string) error {
 	if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
 		return err
 	}
-	inst, err := o.Open(ctx)
+	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err
 	}

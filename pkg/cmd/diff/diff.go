@@ -40,6 +40,7 @@ func (d *Options) Run(ctx context.Context) error {
 	if err := cli.CheckFormat(d.Output, "json", "yaml"); err != nil {
 		return err
 	}
+	d.About(false, d.Names...)
 	inst, err := d.Open(ctx)
 	if err != nil {
 		return err

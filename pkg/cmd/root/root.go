@@ -3,8 +3,6 @@ package root
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log"
 	"os"
@@ -26,7 +24,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/status"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/up"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/version"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/all"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
 // Main runs the plugin and returns its exit code.
@@ -37,11 +37,12 @@ func Main(streams genericiooptions.IOStreams, args []string) int {
 	defer stop()
 	quiet()
 	name := calledAs(args[0], os.LookupEnv)
-	cmd := NewCommand(streams, name)
+	o := options(streams, name)
+	cmd := tree(o)
 	cmd.SetArgs(args[1:])
 	err := cmd.ExecuteContext(ctx)
 	if err != nil && !cli.Silent(err) {
-		report(streams, name, err)
+		o.Report(ctx, err)
 	}
 	return cli.Code(err)
 }
@@ -70,16 +71,6 @@ func interruptible(cancel context.CancelCauseFunc) (stop func()) {
 	return func() { signal.Stop(signals); close(done) }
 }
 
-func report(streams genericiooptions.IOStreams, name string, err error) {
-	for _, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintln(streams.ErrOut, "error:", line)
-	}
-	var usage *cli.UsageError
-	if errors.As(err, &usage) {
-		fmt.Fprintf(streams.ErrOut, "see %s --help\n", name)
-	}
-}
-
 // calledAs finds the name that help and advice should use.
 func calledAs(arg0 string, env func(string) (string, bool)) string {
 	if _, underHelm := env("HELM_PLUGIN_DIR"); underHelm {
@@ -93,13 +84,33 @@ func calledAs(arg0 string, env func(string) (string, bool)) string {
 
 // NewCommand makes the tree.
 func NewCommand(streams genericiooptions.IOStreams, name string) *cobra.Command {
+	return tree(options(streams, name))
+}
+
+// options are those of all commands. What an order of a certificate waits for is told as it happens.
+func options(streams genericiooptions.IOStreams, name string) *cli.Options {
 	o := cli.New(streams, all.Stages(), name)
+	return o.With(tls.With(tls.Options{Progress: o.Tell(stage.CertificateID)}))
+}
+
+func tree(o *cli.Options) *cobra.Command {
+	name := o.Command
 	cmd := &cobra.Command{
 		Use:   "onyxia",
 		Short: "Take a Kubernetes cluster to an Onyxia datalab",
 		Long: `Take a bare Kubernetes cluster to a working Onyxia datalab, stage by stage.
 
-Every command may be run again: what is there already is left alone.`,
+Every command may be run again: what is there already is left alone.
+
+Exit codes:
+    0  done, or nothing to do
+    1  an error
+    2  diff and --dry-run: something would change
+    3  status and checks: something is not as it should be
+    5  another run is at work
+   64  the call makes no sense
+  124  something did not get ready in time; run again, it continues
+  130  interrupted; run again, it continues`,
 		Example: `  # everything, on the cluster that kubectl talks to
   ` + name + ` up --domain example.org --dns-provider ovh
 
@@ -112,9 +123,9 @@ Every command may be run again: what is there already is left alone.`,
 		Args:              cli.NoSuchCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.SetIn(streams.In)
-	cmd.SetOut(streams.Out)
-	cmd.SetErr(streams.ErrOut)
+	cmd.SetIn(o.In)
+	cmd.SetOut(o.Out)
+	cmd.SetErr(o.ErrOut)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &cli.UsageError{Err: err} })
 	cmd.AddGroup(&cobra.Group{ID: "all", Title: "The whole datalab:"}, &cobra.Group{ID: "stage", Title: "Its stages:"}, &cobra.Group{ID: "other", Title: "Other commands:"})
 	o.AddFlags(cmd)

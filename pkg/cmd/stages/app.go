@@ -18,7 +18,7 @@ func values(o *cli.Options) *cobra.Command {
 			if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
 				return err
 			}
-			inst, err := o.Open(cmd.Context())
+			inst, err := o.OpenToRead(cmd.Context())
 			if err != nil {
 				return err
 			}

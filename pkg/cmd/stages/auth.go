@@ -208,7 +208,7 @@ func testMail(o *cli.Options) *cobra.Command {
 
 // inRealm opens the installation and works in its realm.
 func inRealm(ctx context.Context, o *cli.Options, work func(context.Context, *keycloak.Realm) error) error {
-	inst, err := o.Open(ctx)
+	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err
 	}

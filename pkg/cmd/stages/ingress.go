@@ -77,7 +77,7 @@ func (d *dnsOptions) run(ctx context.Context) error {
 
 // records are read from the external address of the ingress controller.
 func (d *dnsOptions) records(ctx context.Context) ([]ingress.Record, error) {
-	inst, err := d.Open(ctx)
+	inst, err := d.OpenToRead(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
@@ -50,7 +51,7 @@ func renewing(o *cli.Options) *cobra.Command {
 		Short: "Order a new certificate now; `issue` does so by itself when it is time",
 		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.Options = o.With(tls.With(tls.Options{RenewBefore: time.Now()}))
+			a.Options = o.With(tls.With(tls.Options{RenewBefore: time.Now(), Progress: o.Tell(stage.CertificateID)}))
 			_, err := a.Run(cmd.Context())
 			return err
 		},
@@ -80,7 +81,7 @@ func showCertificate(ctx context.Context, o *cli.Options, format string) error {
 	if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
 		return err
 	}
-	inst, err := o.Open(ctx)
+	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err
 	}

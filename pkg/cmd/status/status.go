@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
 )
 
 // Options of the command.
@@ -44,7 +45,8 @@ func (s *Options) Run(ctx context.Context) error {
 	if err := cli.CheckFormat(s.Output, "json", "yaml"); err != nil {
 		return err
 	}
-	inst, err := s.Open(ctx)
+	s.About(false, s.Names...)
+	inst, err := s.OpenToRead(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,8 +59,7 @@ func (s *Options) Run(ctx context.Context) error {
 		}
 	}
 	if len(names) == 0 {
-		fmt.Fprintf(s.ErrOut, "nothing is installed here (no record in namespace %s): begin with `%s up`\n", inst.Platform.Namespace(), s.Command)
-		return cli.ErrCheck
+		return s.nothing(inst)
 	}
 	run, err := inst.Run(ctx, nil, names...)
 	if err != nil {
@@ -79,6 +80,21 @@ func (s *Options) Run(ctx context.Context) error {
 	return err
 }
 
+// nothing says what it means that no stage stands.
+func (s *Options) nothing(inst *installation.Installation) error {
+	if inst.Recorded {
+		fmt.Fprintf(s.ErrOut, "no stage stands yet, but a run was begun (there is a record in namespace %s): continue with `%s up`\n", inst.Platform.Namespace(), s.Command)
+	} else {
+		fmt.Fprintf(s.ErrOut, "nothing is installed here (no record in namespace %s): begin with `%s up`\n", inst.Platform.Namespace(), s.Command)
+	}
+	if s.Output != "" {
+		if err := cli.Structured(s.Out, s.Output, engine.NewPlan()); err != nil {
+			return err
+		}
+	}
+	return cli.ErrCheck
+}
+
 func table(out io.Writer, plan engine.Plan) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "STAGE\tNAME\tSTATE\tREASON")
@@ -95,6 +111,8 @@ func state(line engine.Planned) (word, reason string) {
 	switch {
 	case line.Err != nil:
 		return "unknown", line.Error
+	case c.Action == engine.Create && c.After != "":
+		return "unknown", strings.TrimSuffix("known after "+string(c.After)+": "+c.Why, ": ")
 	case c.Action == engine.Create:
 		return "missing", c.Why
 	case c.Action == engine.Configure || c.Action == engine.Replace:

@@ -3,6 +3,7 @@ package up
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ Run again, it changes nothing but what differs. Interrupted, it continues.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.Names = cli.Chosen(o.Stages, args)
 			inst, err := a.Run(cmd.Context())
-			if err != nil || inst == nil || a.Output != "" {
+			if err != nil || inst == nil || a.Output != "" || !slices.Contains(a.Names, "app") {
 				return err
 			}
 			fmt.Fprintf(o.Out, "Onyxia is at %s\n", inst.Platform.OnyxiaURL())

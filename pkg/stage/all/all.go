@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/app"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/auth"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/ingress"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/vault"
 )
@@ -16,6 +17,7 @@ func Stages() []stage.Stage {
 		ingress.Stage(),
 		tls.Stage(),
 		auth.Stage(),
+		s3.Stage(),
 		vault.Stage(),
 		app.Stage(),
 	}

@@ -57,6 +57,9 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	if env.Has("auth") {
 		needs = append(needs, stage.IssuerID)
 	}
+	if env.Has("s3") {
+		needs = append(needs, stage.S3ReadyID)
+	}
 	if env.Has("vault") {
 		needs = append(needs, stage.VaultReadyID)
 	}

@@ -12,8 +12,6 @@ const (
 	releaseName = "keycloak"
 	// databaseName is the StatefulSet, Service, volume and Secret of the database that we install.
 	databaseName = "keycloak-db"
-	// caSecret holds the private authorities for Keycloak's own calls.
-	caSecret = "keycloak-ca"
 	// themeVolume is where the theme's jar is put before Keycloak starts.
 	themeVolume = "onyxia-theme"
 )

@@ -58,7 +58,8 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 	return append(list,
 		engine.New(release, env.Helm.Release(helm.Release{
 			Name: controller.component, Namespace: namespace, Chart: component.Chart,
-			Values: func(context.Context) (map[string]any, error) { return values, nil },
+			Values:       func(context.Context) (map[string]any, error) { return values, nil },
+			AddressLater: true,
 		}), stage.NamespaceID(namespace)),
 		engine.New(stage.AddressID, &address{kube: env.Kube, namespace: namespace, service: controller.service, release: release, out: env.Links.Address}, release),
 	), nil

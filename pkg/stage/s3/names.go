@@ -58,4 +58,3 @@ const (
 	everybodyRole = "Opens everybody's own bucket"
 	memberRole    = "Opens the bucket of this name"
 )
-

@@ -5,8 +5,8 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
@@ -78,9 +78,13 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 	return append(list, engine.New(stage.S3ReadyID, newProof(s), needs...)), nil
 }
 
-// OfServer tells the steps that put up MinIO from those inside of it and of the realm.
-func OfServer(s engine.Step) bool {
-	return s.Stage == Name && slices.Contains([]engine.ID{
-		rootID, trustID, claimID, layoutID, releaseID, stage.NamespaceID(s3Namespace(s)),
-	}, s.ID)
+// Configures tells the steps inside of the server and of the realm from those that put up MinIO itself. Steps of other
+// stages are among the former.
+func Configures(s engine.Step) bool {
+	if s.Stage != Name {
+		return true
+	}
+	kind, _, _ := strings.Cut(string(s.ID), "/")
+	server := []string{"namespace", "persistentvolumeclaim", "volumes.minio", "release.helm"}
+	return !slices.Contains(server, kind) && s.ID != rootID && s.ID != trustID
 }

@@ -126,7 +126,11 @@ func (l *lab) controllers(t *testing.T) (stop func()) {
 		defer close(done)
 		for ctx.Err() == nil {
 			time.Sleep(100 * time.Millisecond)
-			_, podErr := api.Pods(l.namespace()).Get(ctx, "vault-0", metav1.GetOptions{})
+			pod, podErr := api.Pods(l.namespace()).Get(ctx, "vault-0", metav1.GetOptions{})
+			if podErr == nil && pod.DeletionTimestamp != nil {
+				l.cluster.EndPod(t, l.namespace(), "vault-0")
+				continue
+			}
 			claim, err := api.PersistentVolumeClaims(l.namespace()).Get(ctx, "data-vault-0", metav1.GetOptions{})
 			switch {
 			case err == nil && claim.DeletionTimestamp != nil && apierrors.IsNotFound(podErr):

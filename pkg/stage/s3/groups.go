@@ -1,0 +1,177 @@
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+)
+
+// realmGroups gives the groups that were made in the realm by hand what those of the configuration have: a policy in MinIO,
+// a role of client minio that names it, and the role to the group. It takes away what groups that are gone have left.
+type realmGroups struct{ site *site }
+
+// groupsSeen is what there is of all groups.
+type groupsSeen struct {
+	// Groups of the realm with their roles, and the Roles of client minio; none at an issuer that is not ours.
+	Groups []keycloak.GroupRoles
+	Roles  []keycloak.ClientRole
+	// Policies of MinIO as they stand there.
+	Policies map[string]json.RawMessage
+}
+
+// correction is one thing to put right.
+type correction struct {
+	field engine.Field
+	do    func(context.Context, *s3.Admin) error
+}
+
+// Observe reads groups, roles and policies, one request for each.
+func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
+	var seen groupsSeen
+	client, err := g.site.client(ctx)
+	if err != nil {
+		return seen, err
+	}
+	if seen.Policies, err = (&s3.Admin{Client: client}).Policies(ctx); err != nil || g.site.roles == nil {
+		return seen, err
+	}
+	if seen.Groups, err = g.site.roles.Groups(ctx); err != nil {
+		return seen, err
+	}
+	seen.Roles, err = g.site.roles.List(ctx)
+	return seen, err
+}
+
+// Plan names what groups lack and what is left over.
+func (g *realmGroups) Plan(seen groupsSeen) engine.Change {
+	tenancy, refused := g.others(seen)
+	var why []string
+	for _, err := range refused {
+		why = append(why, err.Error())
+	}
+	corrections := g.corrections(seen, tenancy)
+	if len(corrections) == 0 {
+		return engine.Change{Action: engine.Unchanged, Why: strings.Join(why, "; ")}
+	}
+	fields := make([]engine.Field, len(corrections))
+	for i, c := range corrections {
+		fields[i] = c.field
+	}
+	return engine.Change{Action: engine.Configure, Fields: fields, Why: strings.Join(why, "; ")}
+}
+
+// Apply puts everything right.
+func (g *realmGroups) Apply(ctx context.Context, seen groupsSeen) error {
+	client, err := g.site.client(ctx)
+	if err != nil {
+		return err
+	}
+	tenancy, _ := g.others(seen)
+	for _, c := range g.corrections(seen, tenancy) {
+		if err := c.do(ctx, &s3.Admin{Client: client}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// others is the tenancy of the groups that only the realm knows, and why some can have no bucket.
+func (g *realmGroups) others(seen groupsSeen) (s3.Tenancy, []error) {
+	names := map[string]bool{}
+	for _, each := range seen.Groups {
+		if !slices.Contains(g.site.tenancy.Groups, each.Name) {
+			names[each.Name] = true
+		}
+	}
+	tenancy := g.site.tenancy
+	tenancy.Groups = slices.Sorted(maps.Keys(names))
+	return tenancy.Usable()
+}
+
+func (g *realmGroups) corrections(seen groupsSeen, others s3.Tenancy) []correction {
+	var list []correction
+	for _, name := range others.Groups {
+		list = append(list, g.opened(seen, others, name)...)
+	}
+	return append(list, g.leftOver(seen, others)...)
+}
+
+// opened is what a group lacks.
+func (g *realmGroups) opened(seen groupsSeen, others s3.Tenancy, name string) []correction {
+	want, err := policyOf(others, name)
+	if err != nil {
+		return nil
+	}
+	var list []correction
+	add := func(path, to string, do func(context.Context, *s3.Admin) error) {
+		list = append(list, correction{engine.Field{Path: "group " + name + ": " + path, To: to}, do})
+	}
+	if !same(seen.Policies[want.Name], want.Policy) {
+		add("policy", want.Name, func(ctx context.Context, admin *s3.Admin) error { return admin.PutPolicy(ctx, want.Name, want.Policy) })
+	}
+	if !slices.ContainsFunc(seen.Roles, func(r keycloak.ClientRole) bool { return r.Name == want.Name }) {
+		add("role", want.Name, func(ctx context.Context, _ *s3.Admin) error { return g.site.roles.Add(ctx, want.Name, memberRole) })
+	}
+	for _, each := range seen.Groups {
+		if each.Name == name && !slices.Contains(each.Roles, want.Name) {
+			add("role of "+each.Path, want.Name, func(ctx context.Context, _ *s3.Admin) error { return g.site.roles.Grant(ctx, each.Path, want.Name) })
+		}
+	}
+	return list
+}
+
+// leftOver is what belonged to groups that are gone. In a MinIO that others run, policies of the same form may be
+// somebody else's, and stay.
+func (g *realmGroups) leftOver(seen groupsSeen, others s3.Tenancy) []correction {
+	known := slices.Concat(g.site.tenancy.Groups, others.Groups)
+	gone := func(name string) (string, bool) {
+		group, ours := strings.CutPrefix(name, g.site.tenancy.GroupPrefix)
+		return group, ours && !slices.Contains(known, group)
+	}
+	var list []correction
+	for _, name := range slices.Sorted(maps.Keys(seen.Policies)) {
+		group, left := gone(name)
+		if !left || !g.site.installed() || !ourForm(g.site.tenancy, group, seen.Policies[name]) {
+			continue
+		}
+		list = append(list, correction{engine.Field{Path: "group " + group + ": policy", From: name},
+			func(ctx context.Context, admin *s3.Admin) error { return admin.RemovePolicy(ctx, name) }})
+	}
+	for _, role := range seen.Roles {
+		if group, left := gone(role.Name); left && role.Description == memberRole {
+			list = append(list, correction{engine.Field{Path: "group " + group + ": role", From: role.Name},
+				func(ctx context.Context, _ *s3.Admin) error { return g.site.roles.Remove(ctx, role.Name) }})
+		}
+	}
+	return list
+}
+
+// policyOf is the policy that opens a group's bucket.
+func policyOf(tenancy s3.Tenancy, group string) (s3.NamedPolicy, error) {
+	tenancy.Groups = []string{group}
+	policies, err := tenancy.Policies()
+	if err != nil {
+		return s3.NamedPolicy{}, err
+	}
+	return policies[len(policies)-1], nil
+}
+
+func same(document json.RawMessage, want s3.Policy) bool {
+	if document == nil {
+		return false
+	}
+	seen, err := s3.ParsePolicy(document)
+	return err == nil && seen.Canonical() == want.Canonical()
+}
+
+// ourForm tells whether a policy is the one that we would write for that group.
+func ourForm(tenancy s3.Tenancy, group string, document json.RawMessage) bool {
+	want, err := policyOf(tenancy, group)
+	return err == nil && same(document, want.Policy)
+}

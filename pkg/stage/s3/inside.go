@@ -1,0 +1,135 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+)
+
+// inside makes the steps in MinIO: policies, the groups' buckets, and the settings of all buckets. Other servers have no
+// API for it that we could use.
+func (s *site) inside() ([]engine.Step, error) {
+	if !s.minio() {
+		return nil, nil
+	}
+	policies, err := s.tenancy.Policies()
+	if err != nil {
+		return nil, err
+	}
+	var list []engine.Step
+	for _, p := range policies {
+		list = append(list, within(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
+			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy}
+		}))
+	}
+	needs := s.afterServer()
+	if s.roles != nil {
+		needs = append(needs, keycloak.ClientStepID(platform.S3ConsoleClientID))
+	}
+	list = append(list, engine.New(groupsID, &realmGroups{site: s}, needs...))
+	buckets, err := s.buckets()
+	return append(list, buckets...), err
+}
+
+// buckets are those of the configuration's groups, and the settings of all.
+func (s *site) buckets() ([]engine.Step, error) {
+	var list []engine.Step
+	needs := s.afterServer()
+	for _, name := range s.tenancy.Groups {
+		if name == s3.ProofGroup {
+			continue // made and removed by each proof
+		}
+		bucket, err := s.tenancy.GroupBucket(name)
+		if err != nil {
+			return nil, err
+		}
+		step := within(s, s3.BucketID(bucket), func(c *s3.Client) s3.Bucket { return s3.Bucket{Client: c, Name: bucket} })
+		list = append(list, step.HoldingData("the files of group "+name))
+		needs = append(needs, step.ID)
+	}
+	settings, err := s.settings()
+	if err != nil || settings == nil {
+		return list, err
+	}
+	return append(list, engine.New(bucketsID, settings, needs...)), nil
+}
+
+// settings of the configuration; nil for none.
+func (s *site) settings() (*bucketSettings, error) {
+	wanted := s.env.Platform.S3
+	if wanted.Quota == "" && !wanted.Versioning {
+		return nil, nil
+	}
+	settings := &bucketSettings{site: s, versioning: wanted.Versioning}
+	if wanted.Quota != "" {
+		quantity, err := resource.ParseQuantity(wanted.Quota)
+		if err != nil || quantity.Sign() < 0 {
+			return nil, fmt.Errorf("s3.quota: %q is no size such as 50Gi; 0 takes the limit away", wanted.Quota)
+		}
+		bytes := uint64(quantity.Value())
+		settings.quota = &bytes
+	}
+	return settings, nil
+}
+
+// remote is a thing in MinIO that can be taken away.
+type remote[S any] interface {
+	engine.Resource[S]
+	engine.Remover
+}
+
+// late is a thing in MinIO whose administrator may not be known yet when the steps are made.
+type late[S any, R remote[S]] struct {
+	site *site
+	make func(*s3.Client) R
+}
+
+// within makes the step of a thing in MinIO. In a MinIO that we installed it is not removed by itself: it is part of what
+// the volume holds, and goes or stays with that.
+func within[S any, R remote[S]](s *site, id engine.ID, make func(*s3.Client) R) engine.Step {
+	thing := &late[S, R]{site: s, make: make}
+	if s.installed() {
+		return engine.New(id, thing, s.afterServer()...)
+	}
+	return engine.New(id, &lateRemovable[S, R]{late: thing}, s.afterServer()...)
+}
+
+// Observe reads it as the administrator.
+func (l *late[S, R]) Observe(ctx context.Context) (S, error) {
+	client, err := l.site.client(ctx)
+	if err != nil {
+		var none S
+		return none, err
+	}
+	return l.make(client).Observe(ctx)
+}
+
+// Plan compares; no connection is used for that.
+func (l *late[S, R]) Plan(seen S) engine.Change { return l.make(nil).Plan(seen) }
+
+// Apply writes it as the administrator.
+func (l *late[S, R]) Apply(ctx context.Context, seen S) error {
+	client, err := l.site.client(ctx)
+	if err != nil {
+		return err
+	}
+	return l.make(client).Apply(ctx, seen)
+}
+
+// lateRemovable is one in a server that others run.
+type lateRemovable[S any, R remote[S]] struct{ *late[S, R] }
+
+// Remove takes it away as the administrator.
+func (l *lateRemovable[S, R]) Remove(ctx context.Context) error {
+	client, err := l.site.client(ctx)
+	if err != nil {
+		return err
+	}
+	return l.make(client).Remove(ctx)
+}

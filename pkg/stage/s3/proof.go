@@ -1,0 +1,126 @@
+package s3
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+)
+
+// proof is what users will meet, tried out by two who are made for it: their tokens buy credentials, those open their own
+// bucket and the group's, and are refused elsewhere. It writes, so it is run once for each configuration, and whenever it is
+// asked for; a ConfigMap remembers for which.
+type proof struct {
+	site   *site
+	stamp  stamp
+	digest string
+	// shown says that this run has done it.
+	shown bool
+}
+
+// proofSeen is what was shown last.
+type proofSeen struct {
+	// Digest stands for a configuration; empty when nothing was shown.
+	Digest string
+	At     string
+	// Asked says that it has to be shown again whatever was shown before.
+	Asked bool
+}
+
+func newProof(s *site) *proof {
+	return &proof{site: s, stamp: stamp{client: s.env.Kube, namespace: s.env.Platform.Namespace()}, digest: s.digest()}
+}
+
+// digest stands for all that the proof depends on. Groups that come and go are not part of it: each has the same policy.
+func (s *site) digest() string {
+	p := s.env.Platform
+	tenancy := s.tenancy
+	tenancy.Groups = nil
+	// It holds text, numbers and nothing else, for which encoding cannot fail.
+	raw, err := json.Marshal([]any{p.S3URL(), p.Issuer(), p.S3.Mode, p.S3.Kind, p.S3.Region, p.S3.RoleARN, p.S3.SessionDuration, p.OnyxiaURL(), tenancy})
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%.16x", sha256.Sum256(raw))
+}
+
+// Observe reads what was shown last.
+func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
+	if !p.site.hasRealm() {
+		// Users of another issuer are not ours to make.
+		return proofSeen{Digest: p.digest}, nil
+	}
+	seen, err := p.stamp.read(ctx)
+	seen.Asked = p.site.options.Prove && !p.shown
+	return seen, err
+}
+
+// Plan compares.
+func (p *proof) Plan(seen proofSeen) engine.Change {
+	switch {
+	case seen.Digest == "":
+		return engine.Change{Action: engine.Create, Why: "not shown yet: two users are made for it, and removed"}
+	case seen.Digest != p.digest:
+		return engine.Change{Action: engine.Configure, Why: "shown for another configuration: two users are made for it, and removed"}
+	case seen.Asked:
+		return engine.Change{Action: engine.Configure, Why: "to be shown again: two users are made for it, and removed"}
+	case seen.At == "":
+		return engine.Change{Action: engine.Unchanged, Why: "the issuer's users are not ours to make: log in to Onyxia and upload a file"}
+	}
+	return engine.Change{Action: engine.Unchanged, Why: "shown at " + seen.At}
+}
+
+// Apply runs the proof, and notes it where that is news.
+func (p *proof) Apply(ctx context.Context, seen proofSeen) error {
+	if err := p.run(ctx); err != nil {
+		return fmt.Errorf("s3 is not shown to work: %w", err)
+	}
+	p.shown = true
+	if seen.Digest == p.digest {
+		return nil
+	}
+	return p.stamp.write(ctx, proofSeen{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
+}
+
+// Remove forgets it.
+func (p *proof) Remove(ctx context.Context) error { return p.stamp.remove(ctx) }
+
+// shortest is how long MinIO's credentials live at least; a proof needs no more.
+const shortest = 15 * time.Minute
+
+func (p *proof) run(ctx context.Context) (err error) {
+	s := p.site
+	public, err := s.env.Public()
+	if err != nil {
+		return err
+	}
+	made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
+	if err := made.sweep(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, made.clean(ctx)) }()
+	proof := s3.Proof{
+		S3: &s3.Client{Endpoint: s.env.Platform.S3URL(), Region: s.env.Platform.S3.Region, HTTP: public}, Tenancy: s.tenancy, Duration: shortest,
+	}
+	if s.minio() {
+		proof.Group = s3.ProofGroup
+	} else {
+		// A role's own limit is part of what has to be right.
+		proof.RoleARN, proof.Duration = s.env.Platform.S3.RoleARN, duration(s.env.Platform.S3.SessionDuration)
+	}
+	if s.env.Platform.S3.Kind == "aws" && !s.minio() {
+		proof.STS = &s3.Client{Endpoint: s3.AWSTokenService(s.env.Platform.S3.Region), HTTP: public}
+	}
+	if proof.Member, err = made.person(ctx, proof.Group); err != nil {
+		return err
+	}
+	if proof.Stranger, err = made.person(ctx, ""); err != nil {
+		return err
+	}
+	return proof.Run(ctx, s.say)
+}
