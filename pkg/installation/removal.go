@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -37,7 +38,7 @@ func (i *Installation) Removal(ctx context.Context, report func(engine.Event), n
 	run.Selected = func(s engine.Step) bool {
 		return slices.Contains(names, s.Stage) || whole && s.Stage == baseStage
 	}
-	if err := known(run.Steps, data); err != nil {
+	if err := known(run, data); err != nil {
 		return nil, err
 	}
 	plan, err := run.PlanRemoval(ctx, data)
@@ -90,12 +91,16 @@ func (i *Installation) standing(names []string) error {
 	return nil
 }
 
-// known refuses names of data that no step has: a slip here must not go unnoticed.
-func known(steps []engine.Step, data map[engine.ID]bool) error {
+// known refuses names of data that nothing has which is taken away: a slip here must not go unnoticed.
+func known(run engine.Run, data map[engine.ID]bool) error {
 	var errs []error
-	for id := range data {
-		if !slices.ContainsFunc(steps, func(s engine.Step) bool { return s.ID == id && s.Data != "" }) {
+	for _, id := range slices.Sorted(maps.Keys(data)) {
+		at := slices.IndexFunc(run.Steps, func(s engine.Step) bool { return s.ID == id && s.Data != "" })
+		switch {
+		case at < 0:
 			errs = append(errs, fmt.Errorf("%s holds no data: give a name as --dry-run prints it", id))
+		case !run.Selected(run.Steps[at]):
+			errs = append(errs, fmt.Errorf("%s is part of stage %s, which is not taken away here: name that stage too", id, run.Steps[at].Stage))
 		}
 	}
 	return errors.Join(errs...)

@@ -2,7 +2,9 @@
 {{- $secret := required "existingSecret is required: a Secret with rootUser and rootPassword" .Values.existingSecret }}
 - {name: MINIO_ROOT_USER, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: rootUser}}}
 - {name: MINIO_ROOT_PASSWORD, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: rootPassword}}}
+{{- if .Values.metrics.serviceMonitor.public }}
 - {name: MINIO_PROMETHEUS_AUTH_TYPE, value: public}
+{{- end }}
 {{- with .Values.oidc }}
 {{- if .enabled }}
 {{- range $name, $key := dict "ID" (list .clientId .existingClientIdKey) "SECRET" (list .clientSecret .existingClientSecretKey) }}
