@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
 // DefaultNamespace is where the record is looked for when nobody names another namespace.
@@ -64,6 +65,8 @@ type Installation struct {
 	stages  []stage.Stage
 	warn    func(string)
 	command string
+	// made says that the lock's namespace had to be made for it.
+	made bool
 }
 
 // Open reads the configuration file and the record, and settles what is wanted. It writes nothing.
@@ -187,7 +190,7 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 	return engine.Run{
 		Steps:        steps,
 		Selected:     func(s engine.Step) bool { return s.Stage == baseStage || slices.Contains(names, s.Stage) },
-		Report:       report,
+		Report:       i.telling(report),
 		StageCommand: i.stageCommand,
 	}, nil
 }
@@ -206,9 +209,28 @@ func (i *Installation) base() ([]engine.Step, error) {
 	}
 	namespace := i.Platform.Namespace()
 	return engine.Stage(baseStage,
-		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(i.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases("onyxia"))),
+		engine.New(stage.NamespaceID(namespace), i.home()),
 		engine.New(configID, &entry{store: i.record, key: configKey, want: text}, stage.NamespaceID(namespace)),
 	), nil
+}
+
+// home is the namespace of Onyxia, of the record and of the lock. It stays as long as it holds what is worth keeping.
+func (i *Installation) home() *kube.Namespace {
+	return kube.NewNamespace(i.Kube, i.Platform.Namespace(), kube.Baseline, kube.Baseline,
+		kube.Releases("onyxia"), kube.Holding(tls.AccountSecret, stage.KeycloakAccountSecret))
+}
+
+// telling corrects the one line that would be wrong: a namespace that was made for the lock was made by this run.
+func (i *Installation) telling(report func(engine.Event)) func(engine.Event) {
+	if report == nil {
+		return nil
+	}
+	return func(e engine.Event) {
+		if i.made && e.Kind == engine.Done && e.ID == stage.NamespaceID(i.Platform.Namespace()) {
+			e.Change.Action, e.Result = engine.Create, "created"
+		}
+		report(e)
+	}
 }
 
 // stageSteps are the steps of a stage, each after the record, and a last one that notes that the stage stands.
@@ -241,7 +263,7 @@ func (i *Installation) Lock(ctx context.Context) (engine.Lock, error) {
 	held, err := i.Kube.Lock(ctx, namespace, RecordName)
 	var absent *kube.NoNamespaceError
 	if errors.As(err, &absent) {
-		ns := kube.NewNamespace(i.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases("onyxia"))
+		ns := i.home()
 		seen, observeErr := ns.Observe(ctx)
 		if observeErr != nil {
 			return nil, observeErr
@@ -249,6 +271,7 @@ func (i *Installation) Lock(ctx context.Context) (engine.Lock, error) {
 		if applyErr := ns.Apply(ctx, seen); applyErr != nil {
 			return nil, applyErr
 		}
+		i.made = true
 		held, err = i.Kube.Lock(ctx, namespace, RecordName)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package installation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -9,8 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"encoding/json"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
@@ -99,6 +98,15 @@ func (s *recordStore) put(ctx context.Context, key string, value *string) error 
 	return nil
 }
 
+func (s *recordStore) remove(ctx context.Context) error {
+	defer s.shared.Forget()
+	err := s.kube.Clientset.CoreV1().ConfigMaps(s.namespace).Delete(ctx, RecordName, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("the record of the installation: %w", kube.Explain(err))
+	}
+	return nil
+}
+
 // entry is one key of the record as a step.
 type entry struct {
 	store     *recordStore
@@ -122,8 +130,13 @@ func (e *entry) Plan(seen record) engine.Change {
 // Apply writes it.
 func (e *entry) Apply(ctx context.Context, _ record) error { return e.store.put(ctx, e.key, &e.want) }
 
-// Remove drops it.
-func (e *entry) Remove(ctx context.Context) error { return e.store.put(ctx, e.key, nil) }
+// Remove drops it. With the wanted configuration, which everything else comes after, the record itself goes.
+func (e *entry) Remove(ctx context.Context) error {
+	if e.key == configKey {
+		return e.store.remove(ctx)
+	}
+	return e.store.put(ctx, e.key, nil)
+}
 
 // stageID is the entry that says a stage stands.
 func stageID(name string) engine.ID { return engine.ID("stage.onyxia/" + name) }

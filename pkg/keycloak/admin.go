@@ -23,6 +23,10 @@ type Admin struct {
 	credentials func(context.Context) (Credentials, error)
 	info        *engine.Shared[ServerInfo]
 
+	// turns lets reads go on at once and writes alone. Keycloak reads through a cache, and a list that is read while something
+	// is added to it may lack it from then on: seen on 20.0.5 (client scopes) and 23.0.7 (groups).
+	turns sync.RWMutex
+
 	mu    sync.Mutex
 	token token
 	// refusal is a login that was turned down; it is not tried again for each of many steps.
@@ -104,7 +108,9 @@ func (a *Admin) once(ctx context.Context, r request, payload []byte) error {
 		return err
 	}
 	where := "/admin" + r.path
+	done := a.turn(r.method)
 	response, body, err := a.roundTrip(ctx, r.method, where, bearer, "application/json", payload)
+	done()
 	if err != nil {
 		return err
 	}
@@ -123,6 +129,16 @@ func (a *Admin) once(ctx context.Context, r request, payload []byte) error {
 		return fmt.Errorf("%s %s: the answer is not what the admin API gives (%w); is this address a Keycloak with its relative path?", r.method, where, err)
 	}
 	return nil
+}
+
+// turn waits until a request may be sent, and gives what ends its turn.
+func (a *Admin) turn(method string) (done func()) {
+	if method == http.MethodGet {
+		a.turns.RLock()
+		return a.turns.RUnlock
+	}
+	a.turns.Lock()
+	return a.turns.Unlock
 }
 
 // Limits of one attempt: a connection through a tunnel to a pod that is gone may hang, and no answer is larger than the

@@ -114,8 +114,8 @@ func (o *object) adopt(ctx context.Context, conflict error) error {
 // patience is how long a write may take to be seen.
 const patience = 3 * time.Second
 
-// shown reads again until what was written is seen, or patience ends. Keycloak reads through a cache; a list that was read while
-// something was added may lack it for a moment (seen on 20.0.5, once in forty realms).
+// shown reads again until what was written is seen, or patience ends: Keycloak reads through a cache, and another of its servers
+// may learn of a write a moment later.
 func (o *object) shown(ctx context.Context, enough func(sight) bool) (sight, error) {
 	for pause, began := firstPause, time.Now(); ; pause *= 2 {
 		o.forget()

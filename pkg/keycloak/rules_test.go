@@ -16,6 +16,7 @@ func TestVersions(t *testing.T) {
 		"19.0.3":              {Version{19, 0, 3}, "terms_and_conditions", true, false, false, false},
 		"20.0.5":              {Version{20, 0, 5}, "terms_and_conditions", true, false, false, false},
 		"21.1.2":              {Version{21, 1, 2}, "TERMS_AND_CONDITIONS", true, false, false, false},
+		"23.0.7":              {Version{23, 0, 7}, "TERMS_AND_CONDITIONS", true, false, true, false},
 		"24.0.5.redhat-00001": {Version{24, 0, 5}, "TERMS_AND_CONDITIONS", false, true, true, false},
 		"26.5.6":              {Version{26, 5, 6}, "TERMS_AND_CONDITIONS", false, true, true, true},
 		"999.0.0-SNAPSHOT":    {Version{999, 0, 0}, "TERMS_AND_CONDITIONS", false, true, true, true},

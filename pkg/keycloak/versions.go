@@ -55,8 +55,9 @@ type Features struct {
 	NoNonce bool
 }
 
-// differences is the table: what holds from a major version on, oldest first. Seen on 20.0.5, 21.1.2, 24.0.5 and 26.5.6;
-// basic scope and nonce: Keycloak's changes-25_0_0.adoc; terms: keycloak#17277; profile: changes-24_0_0.adoc.
+// differences is the table: what holds from a major version on, oldest first. Seen on 20.0.5, 21.1.2, 22.0.5, 23.0.7,
+// 24.0.5, 25.0.6 and 26.5.6; basic scope and nonce: Keycloak's changes-25_0_0.adoc; terms: keycloak#17277; profile:
+// changes-24_0_0.adoc.
 func differences() []struct {
 	from int
 	set  func(*Features)
@@ -67,7 +68,8 @@ func differences() []struct {
 	}{
 		{Oldest, func(f *Features) { f.TermsAlias, f.ProfileSwitch = "terms_and_conditions", true }},
 		{21, func(f *Features) { f.TermsAlias = "TERMS_AND_CONDITIONS" }},
-		{24, func(f *Features) { f.ProfileSwitch, f.UnmanagedAttributes, f.FoldsUsernames = false, true, true }},
+		{23, func(f *Features) { f.FoldsUsernames = true }},
+		{24, func(f *Features) { f.ProfileSwitch, f.UnmanagedAttributes = false, true }},
 		{25, func(f *Features) { f.BasicScope, f.NoNonce = true, true }},
 	}
 }

@@ -49,7 +49,7 @@ func (r *Remove) Run(ctx context.Context) error {
 	for _, id := range r.DeleteData {
 		named[engine.ID(id)] = true
 	}
-	removal, err := inst.Removal(ctx, NewProgress(r.Out, r.ErrOut).Report, r.Names, named)
+	removal, err := inst.Removal(ctx, r.told(), r.Names, named)
 	if err != nil {
 		return err
 	}
@@ -69,6 +69,16 @@ func (r *Remove) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, engine.ErrTimeout)
 	defer cancel()
 	return engine.WithLock(ctx, inst.Lock, removal.Do)
+}
+
+// told prints what goes and what stays; what was not there is not worth a line.
+func (r *Remove) told() func(engine.Event) {
+	progress := NewProgress(r.Out, r.ErrOut)
+	return func(e engine.Event) {
+		if e.Kind != engine.Done || e.Change.Action != engine.Unchanged {
+			progress.Report(e)
+		}
+	}
 }
 
 // forsake takes the stages out of Onyxia's own configuration before they go: users would meet a page that calls them.

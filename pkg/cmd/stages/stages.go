@@ -17,6 +17,7 @@ func NewCommands(o *cli.Options) []*cobra.Command {
 		"ingress": {dns(o)},
 		"tls":     {importing(o), renewing(o)},
 		"auth":    {configureRealm(o), people(o), groups(o), testMail(o)},
+		"s3":      {configureS3(o)},
 		"app":     {values(o)},
 		"vault":   vaultCommands(o),
 	}

@@ -68,7 +68,8 @@ func server(env stage.Env) ([]engine.Step, error) {
 	})
 	ns := stage.NamespaceID(namespace)
 	list := []engine.Step{
-		engine.New(ns, kube.NewNamespace(env.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases(releaseName))),
+		engine.New(ns, kube.NewNamespace(env.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases(releaseName),
+			kube.Holding(stage.KeycloakBootstrapSecret, stage.KeycloakAccountSecret, databaseName))),
 		engine.New(bootstrapID, bootstrap, ns).HoldingData("the first administrator of Keycloak"),
 	}
 	needs := []engine.ID{bootstrapID}

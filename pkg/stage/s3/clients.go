@@ -91,7 +91,7 @@ func (s *site) mappers() []keycloak.Mapper {
 }
 
 // sessionTags puts the user's name where AWS looks for session tags. The dots of the claim's own name are escaped; the
-// others nest (seen in the tokens of Keycloak 20.0.5, 21.1.2, 24.0.5 and 26.5.6).
+// others nest (seen in the tokens of Keycloak 20.0.5 and 26.5.6).
 func sessionTags(tag string) keycloak.Mapper {
 	return keycloak.Mapper{Name: tagsMapper, Type: "oidc-usermodel-attribute-mapper", Config: map[string]string{
 		"user.attribute": "username", "claim.name": `https://aws\.amazon\.com/tags.principal_tags.` + tag, "multivalued": "true",

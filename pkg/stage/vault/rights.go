@@ -26,6 +26,7 @@ type rightsSeen struct {
 
 // Observe takes the rights that can be had without writing. A Vault that is not open is known after that.
 func (r *rights) Observe(ctx context.Context) (rightsSeen, error) {
+	r.site.session.first()
 	if r.site.session.stands() {
 		return rightsSeen{open: true}, nil
 	}

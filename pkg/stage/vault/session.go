@@ -15,10 +15,14 @@ const renewal = vault.SessionTime * 2 / 3
 
 // session is the one that all steps inside Vault share.
 type session struct {
-	mu    sync.Mutex
-	open  *vault.Session
-	since time.Time
-	again func(context.Context) (*vault.Session, error)
+	// seek opens one where that needs no key. A removal asks no other step before it asks those inside Vault.
+	seek func(context.Context) error
+
+	mu     sync.Mutex
+	sought bool
+	open   *vault.Session
+	since  time.Time
+	again  func(context.Context) (*vault.Session, error)
 }
 
 // use hands a session over, and how to get another.
@@ -30,6 +34,11 @@ func (s *session) use(open *vault.Session, again func(context.Context) (*vault.S
 
 // client has the session's rights. Without a session it is known after the step that opens one.
 func (s *session) client(ctx context.Context) (*vault.Client, error) {
+	if s.first() {
+		if err := s.seek(ctx); err != nil {
+			return nil, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
@@ -43,6 +52,15 @@ func (s *session) client(ctx context.Context) (*vault.Client, error) {
 		s.open, s.since = open, time.Now()
 	}
 	return s.open.Client, nil
+}
+
+// first tells, once, that nobody has looked for a session yet.
+func (s *session) first() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.sought && s.open == nil && s.seek != nil
+	s.sought = true
+	return first
 }
 
 // stands tells whether there is one.

@@ -78,7 +78,12 @@ func (s *site) inside() ([]engine.Step, error) {
 		return nil, err
 	}
 	s.policy = setup.OperatorPolicyText()
-	list := []engine.Step{engine.New(rightsID, &rights{site: s}, s.beforeRights()...)}
+	gate := &rights{site: s}
+	s.session.seek = func(ctx context.Context) error {
+		_, err := gate.Observe(ctx)
+		return err
+	}
+	list := []engine.Step{engine.New(rightsID, gate, s.beforeRights()...)}
 	last := []engine.ID{stage.AddressID, stage.CertificateID}
 	for _, step := range setup.Steps() {
 		list = append(list, step)

@@ -204,9 +204,10 @@ func TestWholeStage(t *testing.T) {
 		}
 		l.leavesNothing(t)
 	})
+	whole := t
 	t.Run("sealed is said, and opened by the keys", func(t *testing.T) {
 		l.server.Kill()
-		l.server.Run(t)
+		l.server.Run(whole)
 		if _, err := apply(t, l.run(t, Options{})); err == nil || !strings.Contains(err.Error(), "kubectl onyxia vault unseal") || errors.Is(err, engine.ErrTimeout) {
 			t.Fatalf("%v", err)
 		}
