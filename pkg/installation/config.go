@@ -2,28 +2,48 @@ package installation
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
-// layered puts configurations on top of each other: the first one given wins, key by key.
-func layered(flags, file, recorded platform.Config) (platform.Config, error) {
+// written is a configuration as somebody wrote it, key by key: a key that is there with the value false, "" or null is
+// not one that was left out.
+type written map[string]any
+
+// keysOf are the keys of a configuration that have a value.
+func keysOf(c platform.Config) (written, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	keys := written{}
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return keys, nil
+}
+
+// layered puts configurations on top of each other: the first one given wins, key by key. A key that the file sets to
+// nothing is back at its default, whatever the record has.
+func layered(flags platform.Config, file written, recorded platform.Config) (platform.Config, error) {
 	var out platform.Config
+	last, err := keysOf(recorded)
+	if err != nil {
+		return out, err
+	}
+	given, err := keysOf(flags)
+	if err != nil {
+		return out, err
+	}
 	tree := map[string]any{}
-	for _, layer := range []platform.Config{recorded, file, flags} {
-		raw, err := json.Marshal(layer)
-		if err != nil {
-			return out, fmt.Errorf("configuration: %w", err)
-		}
-		var above map[string]any
-		if err := json.Unmarshal(raw, &above); err != nil {
-			return out, fmt.Errorf("configuration: %w", err)
-		}
-		overlay(tree, above)
+	for _, layer := range []written{last, file, given} {
+		overlay(tree, layer)
 	}
 	raw, err := json.Marshal(tree)
 	if err != nil {
@@ -63,21 +83,34 @@ func recorded(p platform.Platform, c platform.Config) (string, error) {
 }
 
 // readFile reads onyxia.yaml; "" is the file of that name in the current directory, if there is one.
-func readFile(name string) (platform.Config, error) {
+func readFile(name string) (written, platform.Config, error) {
 	optional := name == ""
 	if optional {
 		name = "onyxia.yaml"
 	}
 	raw, err := os.ReadFile(name)
 	if optional && os.IsNotExist(err) {
-		return platform.Config{}, nil
+		return nil, platform.Config{}, nil
 	}
 	if err != nil {
-		return platform.Config{}, fmt.Errorf("configuration: %w", err)
+		return nil, platform.Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	config, err := platform.Parse(raw)
 	if err != nil {
-		return config, fmt.Errorf("%s: %w", name, err)
+		return nil, config, InFile(name, err)
 	}
-	return config, nil
+	var keys written
+	if err := yaml.Unmarshal(raw, &keys); err != nil {
+		return nil, config, InFile(name, err)
+	}
+	return keys, config, nil
+}
+
+// InFile names the file in each of the errors that were joined; nil stays nil.
+func InFile(name string, err error) error {
+	var errs []error
+	for _, one := range kube.Parts(err) {
+		errs = append(errs, fmt.Errorf("%s: %w", name, one))
+	}
+	return errors.Join(errs...)
 }

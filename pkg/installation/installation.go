@@ -71,7 +71,7 @@ type Installation struct {
 
 // Open reads the configuration file and the record, and settles what is wanted. It writes nothing.
 func Open(ctx context.Context, o Options) (*Installation, error) {
-	file, err := readFile(o.File)
+	keys, file, err := readFile(o.File)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := layered(o.Flags, file, last)
+	config, err := layered(o.Flags, keys, last)
 	if err != nil {
 		return nil, err
 	}

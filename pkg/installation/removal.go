@@ -60,7 +60,9 @@ func (i *Installation) Forsaking(ctx context.Context, report func(engine.Event),
 	without := *i
 	without.Present = map[string]bool{}
 	for name := range i.Present {
-		without.Present[name] = !slices.Contains(names, name)
+		if !slices.Contains(names, name) {
+			without.Present[name] = true
+		}
 	}
 	run, err := without.Run(ctx, report, "app")
 	return run, true, err

@@ -59,9 +59,9 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 // unrecorded is what can be told of an installation whose record may not be read.
 func unrecorded(o Options) *Installation {
 	i := &Installation{stages: o.Stages, warn: func(string) {}}
-	file, err := readFile(o.File)
+	keys, file, err := readFile(o.File)
 	if err == nil {
-		i.config, err = layered(o.Flags, file, platform.Config{})
+		i.config, err = layered(o.Flags, keys, platform.Config{})
 	}
 	if err == nil {
 		i.Platform, err = platform.Complete(i.config)

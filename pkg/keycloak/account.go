@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -135,15 +136,27 @@ func (a *account) realmThere(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// canBeMade looks whether an administrator can log in to make the account.
+// canBeMade looks whether an administrator can log in to make the account. It tries twice: a new server may answer a moment
+// before it has made its administrator (seen on 23.0.7).
 func (a *account) canBeMade(ctx context.Context, s *standing) error {
 	err := a.Bootstrap.Login(ctx)
+	if errors.Is(err, ErrCredentials) {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(administratorPause):
+			err = a.Bootstrap.Login(ctx)
+		}
+	}
 	if errors.Is(err, ErrCredentials) {
 		s.blocked = err.Error()
 		return nil
 	}
 	return err
 }
+
+// administratorPause is how long a new server is given to make its administrator.
+const administratorPause = 2 * time.Second
 
 func (a *account) Plan(s standing) engine.Change {
 	var fields []engine.Field

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
@@ -65,10 +66,10 @@ func validate(o *cli.Options) *cobra.Command {
 			}
 			config, err := platform.Parse(raw)
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return installation.InFile(name, err)
 			}
 			if _, err := platform.Complete(config); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return installation.InFile(name, err)
 			}
 			_, err = fmt.Fprintf(o.Out, "%s is valid\n", name)
 			return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +59,25 @@ func Start(t testing.TB, version string, args ...string) *Server {
 	t.Cleanup(unlock)
 	t.Cleanup(s.Stop)
 	s.Run(t)
+	s.awaitAdministrator(t)
 	return s
+}
+
+// awaitAdministrator waits until the administrator can log in; 23 answers before that.
+func (s *Server) awaitAdministrator(t testing.TB) {
+	t.Helper()
+	form := url.Values{"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {AdminName}, "password": {AdminPassword}}
+	for range 100 {
+		response, err := http.PostForm(s.URL+"/realms/master/protocol/openid-connect/token", form)
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	t.Fatalf("the administrator of Keycloak %s cannot log in\n%s", s.Version, s.Log())
 }
 
 // Run starts the server's process, again after Stop, on the same database, and waits until it answers. More arguments are for

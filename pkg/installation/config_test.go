@@ -1,0 +1,141 @@
+package installation
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// parsed is a configuration in both of the forms that readFile gives.
+func parsed(t *testing.T, text string) (written, platform.Config) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "onyxia.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, config, err := readFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys, config
+}
+
+// What is in force: flags, over the file, over the record, over the defaults.
+func TestLayers(t *testing.T) {
+	for name, c := range map[string]struct {
+		flags, file, record string
+		want                string // the configuration before defaults
+	}{
+		"nothing":                    {want: "{}"},
+		"flag over file over record": {flags: "domain: flag.org", file: "domain: file.org", record: "domain: record.org", want: "domain: flag.org"},
+		"file over record":           {file: "domain: file.org", record: "domain: record.org", want: "domain: file.org"},
+		"record":                     {record: "domain: record.org", want: "domain: record.org"},
+		"each key by itself": {
+			flags: "tls: {dns: {provider: ovh}}", file: "tls: {acme: {email: a@b.org}}", record: "domain: record.org\ntls: {acme: {server: letsencrypt-staging, email: x@y.org}}",
+			want: "domain: record.org\ntls: {dns: {provider: ovh}, acme: {email: a@b.org, server: letsencrypt-staging}}",
+		},
+		"values merge, lists don't": {
+			file: "app: {values: {web: {replicaCount: 2}}}\nauth: {locales: [de]}", record: "app: {values: {api: {replicaCount: 3}, web: {replicaCount: 1}}}\nauth: {locales: [en, fr]}",
+			want: "app: {values: {web: {replicaCount: 2}, api: {replicaCount: 3}}}\nauth: {locales: [de]}",
+		},
+		"no over yes":      {file: "s3: {versioning: false}\nauth: {registration: false}", record: "s3: {versioning: true}\nauth: {registration: true}", want: "auth: {registration: false}"},
+		"back to default":  {file: "profile: null\ningress: {values: null}\nauth: {locales: [], theme: {url: \"\"}}", record: "profile: guide-2023\ningress: {values: {a: 1}}\nauth: {locales: [de], theme: {url: none}}", want: "auth: {locales: []}"},
+		"a whole part":     {file: "auth: null", record: "domain: a.org\nauth: {mode: oidc, url: https://idp.org}", want: "domain: a.org"},
+		"absent is absent": {file: "domain: a.org", record: "profile: guide-2023", want: "domain: a.org\nprofile: guide-2023"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, flags := parsed(t, c.flags)
+			file, _ := parsed(t, c.file)
+			_, record := parsed(t, c.record)
+			_, want := parsed(t, c.want)
+			got, err := layered(flags, file, record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(text(t, want), text(t, got)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func text(t *testing.T, c platform.Config) string {
+	t.Helper()
+	raw, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func TestDefaultsComeLast(t *testing.T) {
+	got, err := layered(platform.Config{}, written{"domain": "a.org", "profile": nil}, platform.Config{Profile: "guide-2023"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := platform.Complete(got)
+	if err != nil || p.Profile != "current" || p.App.Namespace != "onyxia" {
+		t.Errorf("%v, profile %q, namespace %q", err, p.Profile, p.App.Namespace)
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if keys, config, err := readFile(""); err != nil || keys != nil || config.Domain != "" {
+		t.Errorf("no file: %v, %v, %v", keys, config, err)
+	}
+	if _, _, err := readFile("missing.yaml"); err == nil || !strings.Contains(err.Error(), "missing.yaml") {
+		t.Errorf("a file that was named and is not there: %v", err)
+	}
+	if err := os.WriteFile("onyxia.yaml", []byte("domain: here.org\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys, config, err := readFile(""); err != nil || keys["domain"] != "here.org" || config.Domain != "here.org" {
+		t.Errorf("the file of this directory: %v, %v, %v", keys, config, err)
+	}
+	if err := os.WriteFile("bad.yaml", []byte("domian: a.org\nprofil: current\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := readFile("bad.yaml")
+	if err == nil || strings.Count(err.Error(), "bad.yaml: unknown key") != 2 {
+		t.Errorf("each mistake names the file: %v", err)
+	}
+}
+
+// The record serves people on other machines, so files become their content in it; nothing else is added.
+func TestRecordedForm(t *testing.T) {
+	pem := certificate(t)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, []byte(pem), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := platform.Config{Domain: "a.org", Trust: platform.Trust{CABundle: file}, TLS: platform.TLS{ACME: platform.ACME{CABundle: file}}}
+	p, err := platform.Complete(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := recorded(p, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(got, file) || strings.Count(got, "BEGIN CERTIFICATE") != 2 || strings.Contains(got, "profile") {
+		t.Errorf("recorded:\n%s", got)
+	}
+	back, err := record{configKey: got}.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := platform.Complete(back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := recorded(again, back); err != nil || second != got {
+		t.Errorf("recorded once more (%v):\n%s", err, second)
+	}
+}

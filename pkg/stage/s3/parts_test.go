@@ -1,0 +1,225 @@
+package s3
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+)
+
+func siteOf(t *testing.T, change func(*platform.Config)) *site {
+	t.Helper()
+	config := platform.Config{Domain: "demo.test"}
+	config.Auth.Groups = []string{"group1"}
+	if change != nil {
+		change(&config)
+	}
+	s, err := newSite(environment(t, config, &kube.Client{}, func(string) {}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// opening is the policy document that opens a group's bucket, as MinIO shows it.
+func opening(t *testing.T, group string) json.RawMessage {
+	t.Helper()
+	p, err := policyOf(siteOf(t, nil).tenancy, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Policy.JSON()
+}
+
+func TestGroupsOfTheRealm(t *testing.T) {
+	wide := json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}`)
+	settled := func() groupsSeen {
+		return groupsSeen{
+			Groups: []keycloak.GroupRoles{
+				{Name: "group1", Path: "group1"}, {Name: "onyxia-proof-group", Path: "onyxia-proof-group"},
+				{Name: "late", Path: "late", Roles: []string{"projet-late"}},
+			},
+			Roles:    []keycloak.ClientRole{{Name: "stsonly"}, {Name: "projet-group1", Description: memberRole}, {Name: "projet-late", Description: memberRole}},
+			Policies: map[string]json.RawMessage{"stsonly": wide, "consoleAdmin": wide, "projet-group1": wide, "projet-late": opening(t, "late")},
+		}
+	}
+	for name, tc := range map[string]struct {
+		config func(*platform.Config)
+		change func(*groupsSeen)
+		want   string
+	}{
+		"nothing to do":     {nil, func(*groupsSeen) {}, "unchanged"},
+		"a new group":       {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "new", Path: "parent/new"}) }, "configure group new: policy  -> projet-new, group new: role  -> projet-new, group new: role of parent/new  -> projet-new"},
+		"its policy opened": {nil, func(s *groupsSeen) { s.Policies["projet-late"] = wide }, "configure group late: policy  -> projet-late"},
+		"its policy broken": {nil, func(s *groupsSeen) { s.Policies["projet-late"] = json.RawMessage(`{"Statement": 1}`) }, "configure group late: policy  -> projet-late"},
+		"its role taken":    {nil, func(s *groupsSeen) { s.Groups[2].Roles = nil }, "configure group late: role of late  -> projet-late"},
+		"two of one name":   {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "late", Path: "a/late"}) }, "configure group late: role of a/late  -> projet-late"},
+		"a group is gone":   {nil, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: policy projet-late -> , group late: role projet-late -> "},
+		"somebody's policy": {nil, func(s *groupsSeen) { s.Policies["projet-theirs"] = wide }, "unchanged"},
+		"somebody's role": {nil, func(s *groupsSeen) {
+			s.Roles = append(s.Roles, keycloak.ClientRole{Name: "projet-x", Description: "theirs"})
+		}, "unchanged"},
+		"a name of no use": {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "UPPER", Path: "UPPER"}) }, `unchanged why group "UPPER" can have no bucket`},
+		"a hostile name":   {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "*", Path: "*"}) }, `unchanged why group "*" can have no bucket`},
+		"in others' MinIO": {func(c *platform.Config) {
+			c.S3.Mode, c.S3.URL, c.S3.CredentialsSecret = "external", "https://s3.example.org", "a/b"
+		}, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: role projet-late -> "},
+		"with other issuers": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }, func(s *groupsSeen) { s.Groups, s.Roles = nil, nil }, "configure group late: policy projet-late -> "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := settled()
+			tc.change(&seen)
+			change := (&realmGroups{site: siteOf(t, tc.config)}).Plan(seen)
+			var fields []string
+			for _, f := range change.Fields {
+				fields = append(fields, fmt.Sprintf("%s %s -> %s", f.Path, f.From, f.To))
+			}
+			got := strings.TrimRight(string(change.Action)+" "+strings.Join(fields, ", "), " ")
+			if change.Why != "" {
+				got += " why " + change.Why
+			}
+			if !strings.HasPrefix(got, strings.TrimRight(tc.want, " ")) || len(fields) != strings.Count(tc.want, "->") {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestPlanOfBucketSettings(t *testing.T) {
+	tenth := uint64(10)
+	b := &bucketSettings{site: siteOf(t, nil), quota: &tenth, versioning: true}
+	change := b.Plan([]bucketSeen{{Name: "user-a", Quota: 10, Versioning: "Enabled"}, {Name: "user-b"}, {Name: "projet-c", Quota: 10, Versioning: "Suspended"}})
+	var got []string
+	for _, f := range change.Fields {
+		got = append(got, f.Path)
+	}
+	if want := "user-b: quota, user-b: versioning, projet-c: versioning"; change.Action != engine.Configure || strings.Join(got, ", ") != want {
+		t.Errorf("%s %v", change.Action, got)
+	}
+	if got := b.Plan(nil).Action; got != engine.Unchanged {
+		t.Errorf("no buckets: %s", got)
+	}
+	for bucket, ours := range map[string]bool{"user-a": true, "projet-c": true, "user-onyxia-proof-abc": false, "projet-onyxia-proof-group": false, "backup": false} {
+		if b.ours(bucket) != ours {
+			t.Errorf("%s is ours: %v", bucket, !ours)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	const address, origin = "https://minio.lab.demo.test", "https://onyxia.demo.test"
+	for name, tc := range map[string]struct {
+		status  int
+		allowed string
+		asked   bool
+		want    string
+	}{
+		"MinIO":               {204, origin, true, ""},
+		"any origin":          {200, "*", true, ""},
+		"another origin":      {204, "https://other.test", true, "MINIO_API_CORS_ALLOW_ORIGIN"},
+		"no origin":           {204, "", true, "does not let pages of https://onyxia.demo.test in"},
+		"nothing behind it":   {502, "", true, "no S3 server is behind it yet"},
+		"the default backend": {404, "", true, "no S3 server is behind it yet"},
+		"refused":             {403, "", true, "answers a browser's preflight with 403"},
+		"another S3":          {403, "", false, ""},
+		"another S3, down":    {503, "", false, "no S3 server is behind it yet"},
+	} {
+		response := &http.Response{StatusCode: tc.status, Status: fmt.Sprintf("%d %s", tc.status, http.StatusText(tc.status)), Header: http.Header{}}
+		response.Header.Set("Access-Control-Allow-Origin", tc.allowed)
+		err := judge(address, origin, tc.asked, response)
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPlanOfTheProof(t *testing.T) {
+	p := newProof(siteOf(t, nil))
+	for name, tc := range map[string]struct {
+		seen proofSeen
+		want engine.Action
+	}{
+		"never":                 {proofSeen{}, engine.Create},
+		"for another":           {proofSeen{Digest: "other", At: "2027"}, engine.Configure},
+		"for this":              {proofSeen{Digest: p.digest, At: "2027"}, engine.Unchanged},
+		"for this, asked again": {proofSeen{Digest: p.digest, At: "2027", Asked: true}, engine.Configure},
+	} {
+		if got := p.Plan(tc.seen).Action; got != tc.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if other := newProof(siteOf(t, func(c *platform.Config) { c.Prefixes.User = "u-" })); other.digest == p.digest {
+		t.Error("another prefix is not proved again")
+	}
+	if other := newProof(siteOf(t, func(c *platform.Config) { c.Auth.Groups = nil })); other.digest != p.digest {
+		t.Error("another group is proved again")
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	external := func(kind, role string) platform.Config {
+		c := platform.Config{Domain: "demo.test"}
+		c.S3 = platform.S3{Mode: "external", Kind: kind, URL: "https://s3.example.org", RoleARN: role, CredentialsSecret: "a/b"}
+		return c
+	}
+	for name, tc := range map[string]struct {
+		config platform.Config
+		want   []string
+	}{
+		"installed": {platform.Config{Domain: "demo.test"}, nil},
+		"a MinIO":   {external("minio", ""), []string{"identity_openid config_url=https://auth.lab.demo.test/auth/realms/datalab/.well-known", "client_id=minio", "claim_name=policy", "secret minio-oidc"}},
+		"AWS":       {external("aws", "arn:aws:iam::123456789012:role/onyxia"), []string{"create-open-id-connect-provider", "sts:AssumeRoleWithWebIdentity", "onyxia-minio", "aws:PrincipalTag/preferred_username"}},
+		"Ceph":      {external("ceph", "arn:aws:iam:::role/onyxia"), []string{"radosgw-admin caps add", "--endpoint-url https://s3.example.org", "app_id"}},
+	} {
+		p, err := platform.Complete(tc.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents, err := Documents(p)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		text := fmt.Sprint(documents)
+		for _, want := range tc.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in %s", name, want, text)
+			}
+		}
+		if (len(documents) == 0) != (tc.want == nil) {
+			t.Errorf("%s: %v", name, documents)
+		}
+	}
+}
+
+func TestWitnessMappers(t *testing.T) {
+	w := &witnesses{site: siteOf(t, nil)}
+	types := func() (names []string) {
+		for _, m := range w.mappers("onyxia-proof-aaaaaaaa") {
+			names = append(names, m.Name)
+		}
+		return names
+	}
+	if got := strings.Join(types(), ", "); got != "s3 everybody, s3 policy, s3 audience, groups" {
+		t.Errorf("MinIO: %s", got)
+	}
+	w.site = siteOf(t, func(c *platform.Config) { c.Auth.UsernameClaim = "sub" })
+	if got := strings.Join(types(), ", "); !strings.HasSuffix(got, "groups, s3 name") {
+		t.Errorf("another claim: %s", got)
+	}
+	w.site = siteOf(t, func(c *platform.Config) {
+		c.S3 = platform.S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-1.amazonaws.com", RoleARN: "arn:aws:iam::1:role/x"}
+	})
+	if got := strings.Join(types(), ", "); got != "s3 audience, groups, s3 session tags, s3 party" {
+		t.Errorf("AWS: %s", got)
+	}
+	if name := s3.ProofName(); !strings.HasPrefix(name, s3.ProofMark) {
+		t.Error(name)
+	}
+}

@@ -1,0 +1,187 @@
+package s3
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// frontAddress is one of loopback that has port 443 free; nobody but root may take it.
+const frontAddress = "127.0.0.78"
+
+// front stands for the ingress controller: TLS for MinIO's public host, with a private authority.
+type front struct {
+	caPEM string
+	to    atomic.Pointer[http.Handler]
+}
+
+func newFront(t *testing.T, host string) *front {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(frontAddress, "443"))
+	if err != nil {
+		t.Skipf("NOT RUN: the public address needs port 443 of %s: %v", frontAddress, err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "front"}, DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &front{caPEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	f.answer(http.NotFoundHandler())
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*f.to.Load()).ServeHTTP(w, r) }))
+	_ = server.Listener.Close()
+	server.Listener = listener
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return f
+}
+
+func (f *front) answer(h http.Handler) { f.to.Store(&h) }
+
+func (f *front) forward(t *testing.T, target string) {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.answer(httputil.NewSingleHostReverseProxy(u))
+}
+
+// address makes the ingress controller's address known.
+type address struct {
+	present
+	links stage.Links
+}
+
+func (a address) Observe(context.Context) (struct{}, error) {
+	a.links.Address.Set([]kube.Address{{IP: netip.MustParseAddr(frontAddress)}})
+	return struct{}{}, nil
+}
+
+// charts packs the testbed's chart and puts it into the profile.
+func (l *lab) charts(t *testing.T) {
+	t.Helper()
+	out := t.TempDir()
+	folder, err := filepath.Abs("../../../testbed/charts/minio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if output, err := exec.Command("go", "run", "-C", "../../../testbed", "./cmd/charts", out, folder).CombinedOutput(); err != nil {
+		t.Fatalf("packing the chart: %v\n%s", err, output)
+	}
+	component, err := l.env.Profile.Component("minio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(out, "minio-"+component.Chart.Version+".tgz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.env.Profile, err = l.env.Profile.WithChart("minio", profile.Chart{SHA256: fmt.Sprintf("%x", sha256.Sum256(raw))}); err != nil {
+		t.Fatal(err)
+	}
+	l.env.Helm.ChartDir = out
+}
+
+// minioProcess is a real MinIO, as the chart's pod would start it.
+type minioProcess struct {
+	folder, address string
+	env             []string
+	process         *exec.Cmd
+}
+
+// program is one that the testbed builds; without it the test does not run, and says so.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	home := os.Getenv("TESTBED_HOME")
+	if home == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		home = filepath.Join(user, ".cache", "onyxia-cluster")
+	}
+	path := filepath.Join(home, "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("ONYXIA_TEST_REAL") != "" {
+			t.Fatalf("no %s: the testbed builds it", path)
+		}
+		t.Skipf("NOT RUN on the real thing: no %s: the testbed builds it; ONYXIA_TEST_REAL=1 makes this a failure", path)
+	}
+	return path
+}
+
+func startMinIO(t *testing.T, root, password, issuer string) *minioProcess {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &minioProcess{folder: t.TempDir(), address: listener.Addr().String(), env: []string{
+		"MINIO_ROOT_USER=" + root, "MINIO_ROOT_PASSWORD=" + password, "MINIO_UPDATE=off", "MINIO_BROWSER=off",
+		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + issuer + "/.well-known/openid-configuration", "MINIO_IDENTITY_OPENID_CLIENT_ID=minio",
+		"MINIO_IDENTITY_OPENID_CLIENT_SECRET=console-only", "MINIO_IDENTITY_OPENID_CLAIM_NAME=policy", "MINIO_IDENTITY_OPENID_SCOPES=openid",
+	}}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.run(t)
+	t.Cleanup(m.stop)
+	return m
+}
+
+func (m *minioProcess) url() string { return "http://" + m.address }
+
+func (m *minioProcess) run(t *testing.T) {
+	t.Helper()
+	m.process = exec.Command(program(t, "minio"), "server", m.folder, "--address", m.address)
+	m.process.Env = append(os.Environ(), m.env...)
+	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		if conn, err := net.Dial("tcp", m.address); err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("MinIO does not listen")
+}
+
+func (m *minioProcess) stop() {
+	_ = m.process.Process.Kill()
+	_, _ = m.process.Process.Wait()
+}

@@ -1,0 +1,433 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"sigs.k8s.io/yaml"
+)
+
+const vaultURL = "https://vault.lab.demo.test"
+
+// Vault: from a datalab without it to one where each user has a corner of their own. The stages before it are put up here;
+// a secret written under "My secrets" in a real Onyxia is another test's, with ONYXIA=real.
+func TestVault(t *testing.T) {
+	b := bed(t)
+	b.bare()
+	b.onyxia("up", "ingress", "tls", "auth", "app").ok(t)
+	b.tool("demo", "dns")
+	file := filepath.Join(t.TempDir(), "keys.yaml")
+	said := b.vaultFromNothing(file)
+
+	t.Run("the second run of each writes nothing", func(t *testing.T) { bed(t).vaultAgain(file) })
+	t.Run("own path, group path, nobody else's", func(t *testing.T) { bed(t).vaultUsers() })
+	t.Run("no key anywhere", func(t *testing.T) { bed(t).noKeys(file, said) })
+	t.Run("sealed after a restart, and opened", func(t *testing.T) { bed(t).vaultRestarted(file) })
+	t.Run("the volume survives", func(t *testing.T) { bed(t).vaultReinstalled(file) })
+}
+
+// vaultFromNothing puts Vault up command by command, and gives all that was printed, with the root token before it is gone.
+func (b testbed) vaultFromNothing(file string) (said []string) {
+	t := b.t.(*testing.T)
+	tell := func(r result) result {
+		said = append(said, r.stdout, r.stderr)
+		return r
+	}
+	install := tell(b.onyxia("vault", "install"))
+	if install.code != 1 || !strings.Contains(install.stderr, "kubectl onyxia vault init --keys-file") || install.took > 3*time.Minute {
+		t.Fatalf("without keys: exit code %d after %s\n%s%s", install.code, install.took, install.stdout, install.stderr)
+	}
+	if served := b.curl("https://onyxia.demo.test/api/public/configuration"); strings.Contains(served, "onyxia-kv") {
+		t.Errorf("Onyxia was told of a Vault that does not serve yet: %s", served)
+	}
+	if status := tell(b.onyxia("vault", "status")); status.code != 3 || !strings.Contains(status.stdout, "vault init") {
+		t.Errorf("status: exit code %d\n%s", status.code, status.stdout)
+	}
+	tell(b.onyxia("vault", "init", "--keys-file", file)).ok(t)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the key file: %v, %v", info, err)
+	}
+	said = append(said, "root token: "+b.keys(file).RootToken)
+	if again := tell(b.onyxia("vault", "init", "--keys-file", file+".other")); again.code != 1 || !strings.Contains(again.stderr, "was initialised before") {
+		t.Errorf("initialised twice: exit code %d\n%s", again.code, again.stderr)
+	}
+	if sealed := tell(b.onyxia("vault", "configure")); sealed.code != 1 || !strings.Contains(sealed.stderr, "vault unseal") {
+		t.Errorf("sealed: exit code %d\n%s", sealed.code, sealed.stderr)
+	}
+	tell(b.onyxia("vault", "unseal", "--keys-file", file)).ok(t)
+	if early := tell(b.onyxia("vault", "configure")); early.code != 1 || !strings.Contains(early.stderr, "vault configure --keys-file") {
+		t.Errorf("without rights: exit code %d\n%s", early.code, early.stderr)
+	}
+	configured := tell(b.onyxia("vault", "configure", "--keys-file", file)).ok(t)
+	t.Logf("configure: %s\n%s", configured.took.Round(time.Millisecond), configured.stdout)
+	for _, want := range []string{"the browser may ask from https://onyxia.demo.test", "and from no other origin", "logs in with a token of the realm",
+		"neither reaches the other's folder", "is open to its members and to nobody else", "proof.vault/onyxia created", "token.vault/root configured", "release.helm/onyxia configured"} {
+		if !strings.Contains(configured.stdout, want) {
+			t.Errorf("configure does not say %q", want)
+		}
+	}
+	if b.keys(file).RootToken != "" {
+		t.Error("the root token is still in the key file")
+	}
+	if served := b.curl("https://onyxia.demo.test/api/public/configuration"); !strings.Contains(served, `"kvEngine":"onyxia-kv"`) {
+		t.Errorf("Onyxia was not told of Vault: %s", served)
+	}
+	return said
+}
+
+// vaultKeys is the key file.
+type vaultKeys struct {
+	Keys      []string `json:"keys"`
+	RootToken string   `json:"rootToken"`
+}
+
+func (b testbed) keys(file string) (k vaultKeys) {
+	b.t.Helper()
+	raw, err := os.ReadFile(file)
+	if err == nil {
+		err = yaml.Unmarshal(raw, &k)
+	}
+	if err != nil || len(k.Keys) == 0 {
+		b.t.Fatalf("key file: %d keys, %v", len(k.Keys), err)
+	}
+	return k
+}
+
+// vaultAgain runs each command once more, and counts writes to the API server, to Keycloak and to Vault.
+func (b testbed) vaultAgain(file string) {
+	t := b.t.(*testing.T)
+	events, audited := b.adminEvents(), len(b.vaultAudit())
+	runs := 0
+	writes := b.writes(func() {
+		for _, args := range [][]string{{"vault", "install"}, {"vault", "init", "--keys-file", file}, {"vault", "unseal", "--keys-file", file}, {"vault", "configure"}, {"up", "ingress", "tls", "auth", "vault", "app"}} {
+			again := b.onyxia(args...).ok(t)
+			runs++
+			for _, line := range lines(again.stdout) {
+				if strings.HasSuffix(line, " created") || strings.HasSuffix(line, " configured") {
+					t.Errorf("%s: %s", strings.Join(args, " "), line)
+				}
+			}
+		}
+	})
+	if len(writes) > 0 {
+		t.Errorf("to the API server:\n%s", strings.Join(writes, "\n"))
+	}
+	if after := b.adminEvents(); after != events {
+		t.Errorf("admin events of Keycloak: %d before, %d after", events, after)
+	}
+	// A run logs in, by a token that Vault keeps no record of; nothing else is written.
+	if lines := b.vaultAudit(); len(lines) > audited {
+		for _, line := range lines[audited:] {
+			if line != "update auth/jwt/login" {
+				t.Errorf("to Vault: %s", line)
+			}
+		}
+	}
+	b.onyxia("diff", "vault").ok(t)
+	b.onyxia("vault", "status").ok(t)
+	if proof := b.onyxia("vault", "proof").ok(t); !strings.Contains(proof.stdout, "neither reaches the other's folder") {
+		t.Errorf("proof: %s", proof.stdout)
+	}
+}
+
+// vaultAudit are the writing requests in Vault's audit log, which it writes to the pod's log.
+func (b testbed) vaultAudit() (writes []string) {
+	b.t.Helper()
+	for _, line := range lines(b.in("kubectl", "-n", "vault", "logs", "vault-0")) {
+		var entry struct {
+			Type    string `json:"type"`
+			Request struct {
+				Operation string `json:"operation"`
+				Path      string `json:"path"`
+			} `json:"request"`
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Type == "request" && !slices.Contains([]string{"read", "list", "help"}, entry.Request.Operation) {
+			writes = append(writes, entry.Request.Operation+" "+entry.Request.Path)
+		}
+	}
+	return writes
+}
+
+// vaultAs is a request to Vault at its public address; it gives the status and the body.
+func (b testbed) vaultAs(token, method, path, body string) (status, answer string) {
+	b.t.Helper()
+	args := []string{"-X", method, "-w", "\n%{http_code}", "-H", "X-Vault-Token: " + token}
+	if body != "" {
+		args = append(args, "-d", body)
+	}
+	out := b.curl(vaultURL+"/v1/"+path, args...)
+	at := strings.LastIndex(out, "\n")
+	return out[at+1:], out[:at]
+}
+
+// vaultLogin gives a token of Vault for a token of the realm, and the answer if it is refused.
+func (b testbed) vaultLogin(jwt string) (token, answer string) {
+	b.t.Helper()
+	status, answer := b.vaultAs("", "POST", "auth/jwt/login", fmt.Sprintf(`{"role": "onyxia-user", "jwt": %q}`, jwt))
+	var got struct {
+		Auth struct {
+			Token string `json:"client_token"`
+		} `json:"auth"`
+	}
+	if err := json.Unmarshal([]byte(answer), &got); err != nil || (status == "200") != (got.Auth.Token != "") {
+		b.t.Fatalf("login: %s %v", status, err)
+	}
+	return got.Auth.Token, status + " " + answer
+}
+
+// tokenOf logs a user in by the password grant of a client that the test made.
+func (b testbed) tokenOf(realm, client, user, password string) string {
+	b.t.Helper()
+	form := url.Values{"grant_type": {"password"}, "client_id": {client}, "username": {user}, "password": {password}, "scope": {"openid"}}
+	var got struct {
+		Access string `json:"access_token"`
+	}
+	answer := b.curl("https://auth.lab.demo.test/auth/realms/"+realm+"/protocol/openid-connect/token", "-d", form.Encode())
+	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Access == "" {
+		b.t.Fatalf("no token for %s by %s: %s", user, client, answer)
+	}
+	return got.Access
+}
+
+// vaultUsers: two users and a group; and tokens that must not buy anything.
+func (b testbed) vaultUsers() {
+	t := b.t.(*testing.T)
+	const password = "correct horse 1"
+	mapper := func(kind, name, config string) string {
+		return fmt.Sprintf(`{"name": %q, "protocol": "openid-connect", "protocolMapper": %q, "config": %s}`, name, kind, config)
+	}
+	toVault := mapper("oidc-audience-mapper", "aud", `{"included.client.audience": "vault", "access.token.claim": "true"}`)
+	groups := mapper("oidc-group-membership-mapper", "groups", `{"claim.name": "groups", "full.path": "false", "access.token.claim": "true"}`)
+	for client, more := range map[string]string{
+		"e2e":         `"protocolMappers": [` + toVault + "," + groups + `]`,
+		"e2e-foreign": `"protocolMappers": [` + groups + `]`,
+		"e2e-short":   `"attributes": {"access.token.lifespan": "1"}, "protocolMappers": [` + toVault + `]`,
+	} {
+		b.kcadm("POST", "/clients", fmt.Sprintf(`{"clientId": %q, "publicClient": true, "directAccessGrantsEnabled": true, %s}`, client, more))
+	}
+	b.kcadm("POST", "/groups", `{"name": "e2e-team"}`)
+	for user, groups := range map[string]string{"e2e-alice": `["e2e-team"]`, "e2e-bob": `[]`} {
+		b.kcadm("POST", "/users", fmt.Sprintf(`{"username": %q, "enabled": true, "emailVerified": true, "email": "%s@demo.test", "firstName": "E", "lastName": "E",
+			"credentials": [{"type": "password", "value": %q, "temporary": false}], "groups": %s}`, user, user, password, groups))
+	}
+	alice, answer := b.vaultLogin(b.tokenOf("datalab", "e2e", "e2e-alice", password))
+	if alice == "" {
+		t.Fatal(answer)
+	}
+	bob, answer := b.vaultLogin(b.tokenOf("datalab", "e2e", "e2e-bob", password))
+	if bob == "" {
+		t.Fatal(answer)
+	}
+	const secret = `{"data": {"a": "written by e2e"}}`
+	for _, c := range []struct{ token, method, path, body, want string }{
+		{alice, "POST", "onyxia-kv/data/user-e2e-alice/x", secret, "200"},
+		{alice, "GET", "onyxia-kv/data/user-e2e-alice/x", "", "200"},
+		{alice, "GET", "onyxia-kv/metadata/user-e2e-alice?list=true", "", "200"},
+		{bob, "GET", "onyxia-kv/data/user-e2e-alice/x", "", "403"},
+		{bob, "POST", "onyxia-kv/data/user-e2e-alice/x", secret, "403"},
+		{alice, "GET", "onyxia-kv/metadata/?list=true", "", "403"},
+		{alice, "POST", "onyxia-kv/data/projet-e2e-team/x", secret, "200"},
+		{bob, "GET", "onyxia-kv/data/projet-e2e-team/x", "", "403"},
+		{alice, "GET", "onyxia-kv/data/projet-elsewhere/x", "", "403"},
+		{alice, "GET", "sys/mounts", "", "403"},
+	} {
+		if got, _ := b.vaultAs(c.token, c.method, c.path, c.body); got != c.want {
+			t.Errorf("%s %s by alice %v: %s, want %s", c.method, c.path, c.token == alice, got, c.want)
+		}
+	}
+	b.leaveTeam("e2e-alice")
+	if out, answer := b.vaultLogin(b.tokenOf("datalab", "e2e", "e2e-alice", password)); out == "" {
+		t.Error(answer)
+	} else if got, _ := b.vaultAs(out, "GET", "onyxia-kv/data/projet-e2e-team/x", ""); got != "403" {
+		t.Errorf("after leaving the group: %s", got)
+	}
+	short := b.tokenOf("datalab", "e2e-short", "e2e-alice", password)
+	for name, c := range map[string]struct{ jwt, says string }{
+		"a foreign audience": {b.tokenOf("datalab", "e2e-foreign", "e2e-alice", password), "audience"},
+		"another realm": {b.tokenOf("master", "admin-cli", "onyxia-bootstrap", b.secret("keycloak", "keycloak-bootstrap", "password")), ""},
+	} {
+		if token, answer := b.vaultLogin(c.jwt); token != "" || !strings.Contains(answer, c.says) {
+			t.Errorf("%s: %s", name, answer)
+		}
+	}
+	// Vault lets clocks differ by a minute (clock_skew_leeway), so a token is taken for as long after its end.
+	time.Sleep(75 * time.Second)
+	if token, answer := b.vaultLogin(short); token != "" || !strings.Contains(answer, "expired") {
+		t.Errorf("an expired token: %s", answer)
+	}
+}
+
+// leaveTeam takes a user out of all groups.
+func (b testbed) leaveTeam(user string) {
+	b.t.Helper()
+	id := func(path string) string {
+		var found []struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal([]byte(b.kcadm("GET", path, "")), &found); err != nil || len(found) != 1 {
+			b.t.Fatalf("%s: %v %v", path, found, err)
+		}
+		return found[0].ID
+	}
+	b.kcadm("DELETE", "/users/"+id("/users?exact=true&username="+user)+"/groups/"+id("/groups?search=e2e-team"), "")
+}
+
+// noKeys looks for every key share and the root token in whatever was printed and whatever others may read.
+func (b testbed) noKeys(file string, said []string) {
+	t := b.t.(*testing.T)
+	secrets := map[string]string{}
+	for i, key := range b.keys(file).Keys {
+		secrets[fmt.Sprint("key ", i+1)] = key
+	}
+	places := map[string]string{
+		"ConfigMaps": b.in("kubectl", "get", "configmap", "-A", "-o", "yaml"),
+		"workloads":  b.in("kubectl", "get", "pods,statefulsets,deployments", "-A", "-o", "yaml"),
+		"Secrets":    b.in("bash", "-c", `kubectl get secret -A -o go-template='{{range .items}}{{range .data}}{{.}}{{"\n"}}{{end}}{{end}}' | while read -r v; do echo "$v" | base64 -d; echo; done`),
+		"releases":   b.in("bash", "-c", `for s in $(kubectl get secret -A -l owner=helm -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do kubectl -n ${s%/*} get secret ${s#*/} -o jsonpath='{.data.release}' | base64 -d | base64 -d | gunzip; done`),
+		"events":     b.in("kubectl", "get", "events", "-A", "-o", "yaml"),
+		"Vault log":  b.in("kubectl", "-n", "vault", "logs", "vault-0"),
+		"arguments":  b.in("ps", "axww", "-o", "args"),
+		"status":     b.onyxia("vault", "status", "-o", "json").stdout,
+		"app values": b.onyxia("app", "values").stdout,
+		"volume":     b.in("bash", "-c", `kubectl -n vault exec vault-0 -- sh -c 'ls -a /vault/data'`),
+	}
+	for i, text := range said {
+		if root, found := strings.CutPrefix(text, "root token: "); found {
+			secrets["root token"] = root
+			continue
+		}
+		places[fmt.Sprint("output ", i)] = text + " "
+	}
+	if len(secrets) != 6 {
+		t.Errorf("%d secrets to look for", len(secrets))
+	}
+	for place, text := range places {
+		if text == "" {
+			t.Errorf("%s: nothing was read, so nothing was looked at", place)
+		}
+		for name, value := range secrets {
+			if len(value) < 20 || strings.Contains(text, value) {
+				t.Errorf("%s in %s (or too short to look for)", name, place)
+			}
+		}
+	}
+	if strings.Contains(places["volume"], ".onyxia-init") {
+		t.Errorf("Vault's sealed answer is still on the volume: %s", places["volume"])
+	}
+}
+
+// vaultRestarted: the pod is deleted, sealed is said, the keys open it, and what was written is there.
+func (b testbed) vaultRestarted(file string) {
+	t := b.t.(*testing.T)
+	b.in("kubectl", "-n", "vault", "delete", "pod", "vault-0")
+	b.in("kubectl", "-n", "vault", "wait", "--for=jsonpath={.status.phase}=Running", "--timeout=120s", "pod/vault-0")
+	var status result
+	for range 20 {
+		if status = b.onyxia("vault", "status"); strings.Contains(status.stdout, "sealed") {
+			break
+		}
+		time.Sleep(2 * time.Second)
+	}
+	if status.code != 3 || !strings.Contains(status.stdout, "kubectl onyxia vault unseal") {
+		t.Errorf("status: exit code %d\n%s", status.code, status.stdout)
+	}
+	if up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app"); up.code != 1 || !strings.Contains(up.stderr, "kubectl onyxia vault unseal") {
+		t.Errorf("up: exit code %d\n%s", up.code, up.stderr)
+	}
+	b.onyxia("vault", "unseal", "--keys-file", file).ok(t)
+	b.onyxia("up", "ingress", "tls", "auth", "vault", "app").ok(t)
+	b.aliceReads()
+}
+
+// aliceReads what she wrote before.
+func (b testbed) aliceReads() {
+	b.t.Helper()
+	token, answer := b.vaultLogin(b.tokenOf("datalab", "e2e", "e2e-alice", "correct horse 1"))
+	if token == "" {
+		b.t.Fatal(answer)
+	}
+	if status, body := b.vaultAs(token, "GET", "onyxia-kv/data/user-e2e-alice/x", ""); status != "200" || !strings.Contains(body, "written by e2e") {
+		b.t.Errorf("%s %s", status, body)
+	}
+}
+
+// vaultReinstalled: an uninstall keeps the volume, and a new install on it is opened by the old keys.
+func (b testbed) vaultReinstalled(file string) {
+	t := b.t.(*testing.T)
+	away := b.onyxia("vault", "uninstall").ok(t)
+	for _, want := range []string{"persistentvolumeclaim/data-vault-0 kept", "release.helm/vault deleted"} {
+		if !strings.Contains(away.stdout, want) {
+			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)
+		}
+	}
+	if served := b.curl("https://onyxia.demo.test/api/public/configuration"); strings.Contains(served, "onyxia-kv") {
+		t.Errorf("Onyxia still calls a Vault that is gone: %s", served)
+	}
+	b.onyxia("vault", "install", "--keys-file", file).ok(t)
+	b.aliceReads()
+}
+
+// Killed by SIGKILL at several moments of its initialisation and of its configuration: no keys are lost, and the next run
+// finishes. Every single request is tried in pkg/vault, against a Vault without a cluster.
+func TestVaultKilled(t *testing.T) {
+	b := bed(t)
+	b.onyxia("up", "ingress", "tls", "auth").ok(t)
+	b.tool("demo", "dns")
+	for _, after := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second} {
+		t.Run("after "+after.String(), func(t *testing.T) {
+			b := bed(t)
+			b.onyxia("vault", "uninstall", "--delete-data", "persistentvolumeclaim/data-vault-0")
+			file := filepath.Join(t.TempDir(), "keys.yaml")
+			b.onyxia("vault", "install")
+			b.killed(after, "vault", "init", "--keys-file", file)
+			b.onyxia("vault", "init", "--keys-file", file).ok(t)
+			b.onyxia("vault", "unseal", "--keys-file", file).ok(t)
+			b.killed(after, "vault", "configure", "--keys-file", file)
+			b.onyxia("vault", "configure", "--keys-file", file).ok(t)
+			if b.keys(file).RootToken != "" {
+				t.Error("the root token is still in the key file")
+			}
+			b.onyxia("diff", "vault").ok(t)
+		})
+	}
+}
+
+// In a browser, a page of Onyxia may ask Vault, and a page of anybody else may not.
+func TestVaultCORSInBrowser(t *testing.T) {
+	if b := bed(t); !b.beside() {
+		file := filepath.Join(t.TempDir(), "keys.yaml")
+		if up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app"); up.code != 0 {
+			b.onyxia("up", "ingress", "tls", "auth", "vault", "app", "--keys-file", file).ok(t)
+		}
+		b.tool("demo", "dns")
+	}
+	inBrowser(t, func(ctx context.Context, t *testing.T) {
+		const login = `fetch("` + vaultURL + `/v1/auth/jwt/login", {method: "POST", headers: {"Content-Type": "application/json", "X-Vault-Token": ""}, body: JSON.stringify({role: "onyxia-user", jwt: "none"})})
+			.then(r => "answered " + r.status, e => "kept from it: " + e.name)`
+		wait := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+		for page, want := range map[string]string{
+			"https://onyxia.demo.test/":                      "answered 400",
+			"https://auth.lab.demo.test/auth/realms/datalab": "kept from it: TypeError",
+		} {
+			var got string
+			if err := chromedp.Run(ctx, chromedp.Navigate(page), chromedp.Evaluate(login, &got, wait)); err != nil {
+				t.Fatal(err)
+			}
+			if got != want {
+				t.Errorf("from %s: %s, want %s", page, got, want)
+			}
+		}
+	})
+}
