@@ -152,6 +152,10 @@ func TestNothingHappensBehindTheBack(t *testing.T) {
 					t.Errorf("%s has an init function", f.path)
 				}
 			case *ast.CallExpr:
+				// lego's logger has to end what lego believes is the end of the program; pkg/acme turns that into an error.
+				if f.path == "pkg/acme/lego.go" && called(n, forbidden) == "panic" {
+					return true
+				}
 				if name := called(n, forbidden); name != "" && !strings.HasPrefix(f.path, "cmd/") {
 					t.Errorf("%s calls %s", f.path, name)
 				}

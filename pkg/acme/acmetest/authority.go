@@ -79,8 +79,18 @@ func launch(t testing.TB, resolver *DNS, o Options) *Authority {
 	return a
 }
 
-// Requests counts what was asked of the authority so far.
-func (a *Authority) Requests() int { return strings.Count(a.log.String(), "-> calling handler()") }
+// Requests counts what was asked of the authority so far. It logs a request after it has begun to answer, so the count
+// is taken when it has stood still for a moment.
+func (a *Authority) Requests() int {
+	const still = 100 * time.Millisecond
+	for last := -1; ; time.Sleep(still) {
+		now := strings.Count(a.log.String(), "-> calling handler()")
+		if now == last {
+			return now
+		}
+		last = now
+	}
+}
 
 // Log is what the authority wrote.
 func (a *Authority) Log() string { return a.log.String() }

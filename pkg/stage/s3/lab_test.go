@@ -40,7 +40,7 @@ func newLab(t *testing.T, change func(*platform.Config)) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.env = environment(t, config, client, l.say)
+	l.env = environment(t, config, client, l.warn)
 	return l
 }
 
@@ -65,6 +65,13 @@ func (l *lab) say(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.said = append(l.said, line)
+}
+
+// warn tells each doubt once, as the commands do.
+func (l *lab) warn(line string) {
+	if !strings.Contains(l.transcript(), line) {
+		l.say(line)
+	}
 }
 
 func (l *lab) transcript() string {

@@ -1,0 +1,129 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// The whole datalab in one go, after the records are made: all stages stand, S3 and Vault are proved, and the second run
+// writes nothing to the API server. Vault's keys are in a file that only root may read, and in nothing else.
+func TestWholeDatalab(t *testing.T) {
+	b := bed(t)
+	b.bare()
+	b.onyxia("ingress", "install").ok(t)
+	b.tool("demo", "dns")
+	keys := filepath.Join(t.TempDir(), "vault-keys")
+	first := b.onyxia("up", "--keys-file", keys).ok(t)
+	t.Logf("up: %s\n%s", first.took.Round(time.Millisecond), first.stdout)
+	for _, want := range []string{"proof.s3/onyxia created", "proof.vault/onyxia created", "configuration.onyxia/public ready"} {
+		if !strings.Contains(first.stdout, want) {
+			t.Errorf("stdout lacks %q", want)
+		}
+	}
+	info, err := os.Stat(keys)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("key file: %v, %v", info, err)
+	}
+	writes := b.writes(func() { b.onyxia("up").ok(t) })
+	if len(writes) > 0 {
+		t.Errorf("the second run wrote:\n%s", strings.Join(writes, "\n"))
+	}
+	b.onyxia("status").ok(t)
+
+	t.Run("a sealed Vault is said, and opens again", func(t *testing.T) {
+		b := bed(t)
+		b.in("kubectl", "-n", "vault", "delete", "pod", "vault-0")
+		b.in("kubectl", "-n", "vault", "wait", "pod/vault-0", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+		time.Sleep(3 * time.Second)
+		sealed := b.onyxia("vault", "status")
+		if sealed.code != 3 || !strings.Contains(sealed.stdout, "sealed") {
+			t.Errorf("exit code %d\n%s", sealed.code, sealed.stdout)
+		}
+		b.onyxia("vault", "unseal", "--keys-file", keys).ok(t)
+		b.onyxia("vault", "status").ok(t)
+	})
+	t.Run("the keys are nowhere else", func(t *testing.T) {
+		b := bed(t)
+		b.keysNowhere(keys)
+	})
+	t.Run("buckets are private", func(t *testing.T) {
+		b := bed(t)
+		b.onyxia("s3", "configure").ok(t)
+	})
+}
+
+// keysNowhere looks for every long word of the key file in what others may read.
+func (b testbed) keysNowhere(file string) {
+	b.t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	words := strings.FieldsFunc(string(raw), func(r rune) bool { return strings.ContainsRune("\"' \n\t,:[]{}", r) })
+	text := b.in("kubectl", "get", "configmap,secret,pod,event", "-A", "-o", "yaml") + b.in("kubectl", "-n", "vault", "logs", "vault-0") + b.onyxia("status", "-o", "json").stdout
+	looked := 0
+	for _, word := range words {
+		if len(word) < 24 || strings.HasPrefix(word, "http") || strings.Contains(word, "kubectl") {
+			continue
+		}
+		looked++
+		if strings.Contains(text, word) {
+			b.t.Errorf("a word of the key file (%d characters) stands elsewhere", len(word))
+		}
+	}
+	if looked < 3 {
+		b.t.Errorf("only %d words to look for: the check would hold nothing", looked)
+	}
+}
+
+// The real Onyxia greets a user by name after the login. Needs ONYXIA=real.
+func TestGreetingInBrowser(t *testing.T) {
+	if os.Getenv("ONYXIA") != "real" {
+		t.Skip("NOT RUN: the stand-in of Onyxia has no login page of its own; make e2e ONYXIA=real runs this with the real one")
+	}
+	file := filepath.Join(os.TempDir(), "onyxia-e2e-greeting")
+	if b := bed(t); !b.beside() {
+		added := b.onyxia("auth", "user", "add", "grace", "--email", "grace@demo.test", "--first-name", "Grace", "--last-name", "Hopper", "--email-verified").ok(t)
+		if err := os.WriteFile(file, []byte(strings.TrimSpace(added.stdout)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			b.onyxia("auth", "user", "remove", "grace").ok(t)
+			if err := os.Remove(file); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	inBrowser(t, func(ctx context.Context, t *testing.T) {
+		password, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := chromedp.Tasks{
+			chromedp.Navigate("https://onyxia.demo.test/"),
+			chromedp.Click(`//button[contains(., "Login")] | //a[contains(., "Login")]`, chromedp.BySearch),
+			chromedp.WaitVisible("#username", chromedp.ByQuery),
+			chromedp.SetValue("#username", "grace", chromedp.ByQuery),
+			chromedp.SetValue("#password", string(password), chromedp.ByQuery),
+			chromedp.Submit("#username", chromedp.ByQuery),
+			chromedp.WaitVisible("#password-new", chromedp.ByQuery),
+			chromedp.SetValue("#password-new", "a new password 1", chromedp.ByQuery),
+			chromedp.SetValue("#password-confirm", "a new password 1", chromedp.ByQuery),
+			chromedp.Submit("#password-new", chromedp.ByQuery),
+			chromedp.Poll(`document.body.innerText.includes("Grace")`, nil, chromedp.WithPollingTimeout(time.Minute)),
+		}
+		if err := chromedp.Run(ctx, steps); err != nil {
+			picture(ctx, t, "greeting-failed")
+			t.Fatal(err)
+		}
+		picture(ctx, t, "greeting")
+	})
+}
