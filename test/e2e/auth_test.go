@@ -259,7 +259,7 @@ func TestSignUpInBrowser(t *testing.T) {
 		t.Logf("refused with: %s", words)
 		err = chromedp.Run(ctx,
 			chromedp.Submit("#username", chromedp.ByQuery),
-			chromedp.Poll(`location.host === "onyxia.demo.test"`, nil, chromedp.WithPollingTimeout(30*time.Second)),
+			eventually(`location.host === "onyxia.demo.test"`),
 			chromedp.Location(&at),
 		)
 		if err != nil {

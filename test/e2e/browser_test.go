@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,20 @@ func (b testbed) trust(home string) {
 		if out, err := exec.Command("certutil", append([]string{"-d", "sql:" + store}, args...)...).CombinedOutput(); err != nil {
 			b.t.Fatalf("certutil (Debian libnss3-tools): %v\n%s", err, out)
 		}
+	}
+}
+
+// eventually evaluates an expression until it is true. A page that is being left answers with errors meanwhile.
+func eventually(expression string) chromedp.ActionFunc {
+	return func(ctx context.Context) error {
+		var err error
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+			var ok bool
+			if err = chromedp.Evaluate(expression, &ok).Do(ctx); err == nil && ok {
+				return nil
+			}
+		}
+		return fmt.Errorf("not within a minute: %s (%v)", expression, err)
 	}
 }
 

@@ -118,7 +118,7 @@ func TestGreetingInBrowser(t *testing.T) {
 			chromedp.SetValue("#password-new", "a new password 1", chromedp.ByQuery),
 			chromedp.SetValue("#password-confirm", "a new password 1", chromedp.ByQuery),
 			chromedp.Submit("#password-new", chromedp.ByQuery),
-			chromedp.Poll(`document.body.innerText.includes("Grace")`, nil, chromedp.WithPollingTimeout(time.Minute)),
+			eventually(`document.body.innerText.includes("Grace")`),
 		}
 		if err := chromedp.Run(ctx, steps); err != nil {
 			picture(ctx, t, "greeting-failed")

@@ -186,7 +186,7 @@ func TestHomePageInBrowser(t *testing.T) {
 		var title, text string
 		err := chromedp.Run(ctx,
 			chromedp.Navigate("https://onyxia.demo.test/"),
-			chromedp.Poll(`/Onyxia|Welcome/.test(document.title + document.body.innerText)`, nil, chromedp.WithPollingTimeout(time.Minute)),
+			eventually(`/Onyxia|Welcome/.test(document.title + document.body.innerText)`),
 			chromedp.Title(&title),
 			chromedp.Text("body", &text),
 		)

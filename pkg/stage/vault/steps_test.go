@@ -27,7 +27,7 @@ func TestSteps(t *testing.T) {
 		"dev": {func(c *platform.Config) { c.Vault.Mode = "dev" },
 			[]engine.ID{"release.helm/vault", "seal.vault/vault-0", "role.vault/onyxia-user"},
 			[]engine.ID{KeysID, "persistentvolumeclaim/data-vault-0", "role.vault/onyxia-operator", rootTokenID}, "every secret of every user is gone"},
-		"external": {func(c *platform.Config) { c.Vault.Mode, c.Vault.URL = "external", "https://vault.elsewhere.test" },
+		"external": {func(c *platform.Config) { c.Vault.Mode, c.Vault.URL = "external", "http://127.0.0.1:9" },
 			[]engine.ID{"seal.vault/external", "client.keycloak/vault", "mount.vault/onyxia-kv", stage.VaultReadyID},
 			[]engine.ID{"release.helm/vault", "audit.vault/stdout", "role.vault/onyxia-operator", "auth.vault/oidc", rootTokenID}, ""},
 		"another issuer": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://login.elsewhere.test" },

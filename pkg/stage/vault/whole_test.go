@@ -231,6 +231,23 @@ func TestWholeStage(t *testing.T) {
 			}
 		}
 	})
+	t.Run("from nothing in one run", func(t *testing.T) {
+		l.server.Kill()
+		l.server.Empty(whole)
+		l.server.Run(whole)
+		anew := filepath.Join(t.TempDir(), "keys.yaml")
+		if _, err := apply(t, l.run(t, Options{})); err == nil || !strings.Contains(err.Error(), "kubectl onyxia vault init --keys-file") {
+			t.Fatalf("without keys: %v", err)
+		}
+		done, err := apply(t, l.run(t, Options{Keys: making(Keys{File: anew})}))
+		if err != nil || done[KeysID] != engine.Create || done["seal.vault/vault-0"] == "" || done["role.vault/onyxia-user"] != engine.Create || done[rootTokenID] != engine.Configure {
+			t.Fatalf("%v, %v", done, err)
+		}
+		opened = openedFile(t, anew)
+		if done, err := apply(t, l.run(t, Options{})); err != nil || len(done) != 0 {
+			t.Fatalf("again: %v, %v", done, err)
+		}
+	})
 	t.Run("a Vault that others run", func(t *testing.T) { l.external(t, opened) })
 }
 
