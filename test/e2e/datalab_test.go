@@ -48,6 +48,7 @@ func TestWholeDatalab(t *testing.T) {
 			t.Errorf("exit code %d\n%s", sealed.code, sealed.stdout)
 		}
 		b.onyxia("vault", "unseal", "--keys-file", keys).ok(t)
+		b.in("kubectl", "-n", "vault", "wait", "pod/vault-0", "--for=condition=Ready", "--timeout=60s")
 		b.onyxia("vault", "status").ok(t)
 	})
 	t.Run("the keys are nowhere else", func(t *testing.T) {

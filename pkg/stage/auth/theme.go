@@ -21,7 +21,9 @@ func chosenTheme(env stage.Env) (theme, error) {
 		if err != nil {
 			return theme{}, err
 		}
-		env.Warn("the login theme is loaded without a checksum: nobody vouches for one; give auth.theme.url and auth.theme.sha256")
+		if configured.SHA256 == "" {
+			env.Warn("the login theme is loaded without a checksum, because nobody vouches for one: give auth.theme.sha256")
+		}
 		return theme{url: fmt.Sprintf("https://github.com/InseeFrLab/onyxia/releases/download/v%s/keycloak-theme.jar", onyxia.Chart.Version), sha256: configured.SHA256}, nil
 	}
 	if configured.SHA256 == "" {
