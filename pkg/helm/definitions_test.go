@@ -176,3 +176,32 @@ func (s site) deleteDefinition(name string) {
 		s.t.Fatal(err)
 	}
 }
+
+// A run was cut off right after it had made the definition. The next one finds it there, not served yet, and what its
+// discovery remembers on disk is older: it has to wait as the first one would have.
+func TestDefinitionOfARunThatWasCutOff(t *testing.T) {
+	s := newSite(t)
+	r := s.release(s.charts.add("demo", "1.0.0", withDefinition("cut")), nil)
+	client := s.client()
+	if _, err := client.Kube.Mapper.RESTMapping(schema.GroupKind{Kind: "ConfigMap"}); err != nil {
+		t.Fatal(err)
+	}
+	definitions, err := parse(thingCRD("cut"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client().Kube.Mend(t.Context(), definitions[0]); err != nil {
+		t.Fatal(err)
+	}
+	resource := client.Release(r)
+	seen, err := resource.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resource.Apply(t.Context(), seen); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Kube.Dynamic.Resource(things("cut")).Namespace(s.namespace).Get(t.Context(), "it", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+}

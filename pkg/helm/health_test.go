@@ -75,3 +75,20 @@ func TestByTheEngine(t *testing.T) {
 		t.Errorf("%d requests: %q", len(got), got)
 	}
 }
+
+// Who waits for the address of a load balancer: the release, or a step after it.
+func TestReadyWithoutAddress(t *testing.T) {
+	s := newSite(t)
+	files := demoFiles()
+	files["templates/service.yaml"] = strings.Replace(files["templates/service.yaml"], "spec: {", "spec: {type: LoadBalancer, ", 1)
+	r := s.release(s.charts.add("demo", "1.0.0", files), nil)
+	s.apply(r)
+	s.cluster.MakeReady(t, "Deployment", s.namespace, "demo")
+	if health := s.ready(s.client().Release(r)); health.Ready || !strings.Contains(health.Reason, "the load balancer has no address yet") {
+		t.Errorf("the release waits: %+v", health)
+	}
+	r.AddressLater = true
+	if health := s.ready(s.client().Release(r)); !health.Ready {
+		t.Errorf("another step waits: %+v", health)
+	}
+}

@@ -440,7 +440,7 @@ func TestVaultKilledDuringInit(t *testing.T) {
 				s.Kill()
 				s.Empty(t)
 				s.Run(t)
-				outcome, err = in.Run(t.Context())
+				_, err = in.Run(t.Context())
 			}
 			if err != nil {
 				t.Fatal(err)

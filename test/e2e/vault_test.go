@@ -256,7 +256,7 @@ func (b testbed) vaultUsers() {
 	short := b.tokenOf("datalab", "e2e-short", "e2e-alice", password)
 	for name, c := range map[string]struct{ jwt, says string }{
 		"a foreign audience": {b.tokenOf("datalab", "e2e-foreign", "e2e-alice", password), "audience"},
-		"another realm": {b.tokenOf("master", "admin-cli", "onyxia-bootstrap", b.secret("keycloak", "keycloak-bootstrap", "password")), ""},
+		"another realm":      {b.tokenOf("master", "admin-cli", "onyxia-bootstrap", b.secret("keycloak", "keycloak-bootstrap", "password")), ""},
 	} {
 		if token, answer := b.vaultLogin(c.jwt); token != "" || !strings.Contains(answer, c.says) {
 			t.Errorf("%s: %s", name, answer)

@@ -186,9 +186,9 @@ func terminal(stream any) bool {
 }
 
 // resumable adds to an interrupted run how it is continued.
-func (a *Apply) resumable(err error) error {
+func (o *Options) resumable(err error) error {
 	if errors.Is(err, ErrInterrupted) {
-		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, a.Command, strings.Join(os.Args[1:], " "))
+		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.Command, strings.Join(os.Args[1:], " "))
 	}
 	return err
 }

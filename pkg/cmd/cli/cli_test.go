@@ -76,12 +76,15 @@ func TestProgressKeepsStreamsApart(t *testing.T) {
 		{Kind: engine.Waiting, ID: "release.helm/a", Reason: "pod a-1:\nContainerCreating", Elapsed: 3400 * time.Millisecond},
 		{Kind: engine.Done, ID: "release.helm/a", Result: "created"},
 		{Kind: engine.Done, ID: "volume/a", Result: "kept", Change: engine.Change{Action: engine.Kept, Why: "holds objects", Fix: "--delete-data volume/a"}},
+		{Kind: engine.Done, ID: "release.helm/p", Result: "configured", Change: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it\npending-upgrade"}},
+		{Kind: engine.Done, ID: "release.helm/q", Result: "unchanged", Change: engine.Change{Action: engine.Unchanged, Why: "127.0.0.1"}},
 		{Kind: engine.Failed, ID: "release.helm/b", Err: errors.New("x")},
 		{Kind: engine.Skipped, ID: "release.helm/c", Reason: "needs release.helm/b"},
 	} {
 		p.Report(e)
 	}
-	if d := cmp.Diff("release.helm/a created\nvolume/a kept: holds objects (--delete-data volume/a)\n", out.String()); d != "" {
+	if d := cmp.Diff("release.helm/a created\nvolume/a kept: holds objects (--delete-data volume/a)\n"+
+		"release.helm/p configured: a run that was cut off left it pending-upgrade\nrelease.helm/q unchanged\n", out.String()); d != "" {
 		t.Error(d)
 	}
 	want := "waiting for release.helm/a (3s): pod a-1: ContainerCreating\nrelease.helm/b failed\nrelease.helm/c skipped: needs release.helm/b\n"
@@ -143,5 +146,52 @@ func TestRiskWithoutTerminal(t *testing.T) {
 	a.Yes = true
 	if err := a.agree(plan); err != nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Each error begins with "error:"; what follows its first line can be copied as it is.
+func TestReport(t *testing.T) {
+	right := kube.Right{Verb: "get", Resource: "secrets", Namespace: "lab"}
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"one":     {errors.New("no domain"), "error: no domain\n"},
+		"several": {errors.Join(errors.New("a"), errors.New("b")), "error: a\nerror: b\n"},
+		"usage":   {Usagef("no stage %q", "x"), "error: no stage \"x\"\nsee kubectl onyxia --help\n"},
+		"a role": {kube.Denied(errors.New("forbidden"), []kube.Right{right}), `error: this user may not get secrets in namespace lab; ask an administrator for this role:
+# bind it by: kubectl create rolebinding kubectl-onyxia -n lab --role=kubectl-onyxia --user=NAME
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: kubectl-onyxia
+  namespace: lab
+rules:
+- apiGroups:
+  - ""
+  resources:
+  - secrets
+  verbs:
+  - get
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			streams, _, _, errOut := genericiooptions.NewTestIOStreams()
+			New(streams, nil, "kubectl onyxia").Report(t.Context(), c.err)
+			if d := cmp.Diff(c.want, errOut.String()); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestSilent(t *testing.T) {
+	for err, want := range map[error]bool{ErrChanges: true, ErrCheck: true, errors.New("x"): false} {
+		if Silent(err) != want {
+			t.Errorf("%v: %v", err, Silent(err))
+		}
+	}
+	if Silent(fmt.Errorf("bucket x: %w", ErrCheck)) {
+		t.Error("what is said with a failed check is lost")
 	}
 }

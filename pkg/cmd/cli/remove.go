@@ -68,7 +68,7 @@ func (r *Remove) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, engine.ErrTimeout)
 	defer cancel()
-	return engine.WithLock(ctx, inst.Lock, removal.Do)
+	return r.resumable(engine.WithLock(ctx, inst.Lock, removal.Do))
 }
 
 // told prints what goes and what stays; what was not there is not worth a line.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os/exec"
 	"slices"
@@ -136,11 +137,11 @@ type watched struct {
 
 type watchedStream struct {
 	*watched
-	to   interface{ Write([]byte) (int, error) }
+	to   io.Writer
 	tail bytes.Buffer
 }
 
-func (w *watched) of(to interface{ Write([]byte) (int, error) }) *watchedStream {
+func (w *watched) of(to io.Writer) *watchedStream {
 	return &watchedStream{watched: w, to: to}
 }
 

@@ -18,6 +18,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
 )
 
+// shortest is the length from which on a value can be a secret; shorter ones are names, ports, "true".
+const shortest = 12
+
 // helmRelease is the type of the Secrets in which Helm keeps releases.
 const helmRelease corev1.SecretType = "helm.sh/release.v1"
 
@@ -54,8 +57,9 @@ func (w *world) secrets(t *testing.T) map[string]string {
 			continue
 		}
 		for key, value := range s.Data {
-			if name := fmt.Sprintf("secret %s/%s, key %s", s.Namespace, s.Name, key); !slices.Contains([]string{"username", "clientId", "tls.crt"}, key) {
-				out[name] = secretPart(string(value))
+			hidden := secretPart(string(value))
+			if len(hidden) >= shortest && !slices.Contains([]string{"username", "clientId", "tls.crt"}, key) {
+				out[fmt.Sprintf("secret %s/%s, key %s", s.Namespace, s.Name, key)] = hidden
 			}
 		}
 	}

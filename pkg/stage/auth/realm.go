@@ -1,11 +1,17 @@
 package auth
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
@@ -25,7 +31,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	list := []engine.Step{
 		engine.New(accountSecretID, k.Secret, home).HoldingData("the account with which the realm is configured"),
 		account,
-		r.Step(settings(p), account.ID),
+		r.Step(settings(env), account.ID),
 		r.UserProfileStep(keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains}),
 		r.RequiredActionStep(keycloak.RequiredAction{Alias: keycloak.Terms, Enabled: len(p.Auth.Terms) > 0, Default: len(p.Auth.Terms) > 0}),
 		r.ClientStep(onyxiaClient(p)),
@@ -44,7 +50,8 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	return list
 }
 
-func settings(p platform.Platform) keycloak.Settings {
+func settings(env stage.Env) keycloak.Settings {
+	p := env.Platform
 	session := duration(p.Auth.Session)
 	s := keycloak.Settings{
 		Registration:      *p.Auth.Registration,
@@ -57,10 +64,41 @@ func settings(p platform.Platform) keycloak.Settings {
 		// A client's lifespans are cut to the realm's, so these are the longest of all.
 		Lifespans: keycloak.Lifespans{SSOIdle: session, SSOMax: session, SSOIdleRememberMe: session, SSOMaxRememberMe: session},
 	}
+	if p.Auth.SMTP.Host != "" {
+		s.SMTP = mailServer(env)
+	}
 	if p.Auth.Theme.URL != noTheme {
 		s.LoginTheme, s.EmailTheme = loginTheme, loginTheme
 	}
 	return s
+}
+
+// mailServer of the realm. Its password is read from the Secret that the configuration names, whenever the realm is looked at.
+func mailServer(env stage.Env) *keycloak.SMTP {
+	c := env.Platform.Auth.SMTP
+	mail := &keycloak.SMTP{
+		Host: c.Host, Port: c.Port, From: c.From, FromName: c.FromName, ReplyTo: c.ReplyTo, Encryption: c.Encryption, Username: c.Username,
+	}
+	if c.PasswordSecret != "" {
+		mail.Password = func(ctx context.Context) (string, error) { return mailPassword(ctx, env, c.PasswordSecret) }
+	}
+	return mail
+}
+
+func mailPassword(ctx context.Context, env stage.Env, named string) (string, error) {
+	namespace, name, ok := strings.Cut(named, "/")
+	if !ok {
+		return "", fmt.Errorf("auth.smtp.passwordSecret: %q is not namespace/name", named)
+	}
+	secret, err := env.Kube.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("the password of the mail server: %w", kube.Explain(err))
+	}
+	password := string(secret.Data[passwordKey])
+	if password == "" {
+		return "", fmt.Errorf("secret %s has no key %q with the password of the mail server", named, passwordKey)
+	}
+	return password, nil
 }
 
 // duration of a key that was checked when the configuration was completed.

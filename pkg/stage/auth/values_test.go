@@ -259,9 +259,12 @@ func TestSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			env, _ := datalab(t, c.auth)
-			s := settings(env.Platform)
+			s := settings(env)
 			if s.LoginTheme != c.theme || s.EmailTheme != c.theme || s.Registration != c.registration || s.VerifyEmail != c.mail || s.ForgottenPassword != c.forgets {
 				t.Errorf("%+v", s)
+			}
+			if (s.SMTP != nil) != c.mail || c.mail && s.SMTP.Host != mail.Host {
+				t.Errorf("the mail server does not reach the realm: %+v", s.SMTP)
 			}
 			if l := s.Lifespans; l.SSOIdle != duration("336h") || l.SSOMax != l.SSOIdle || l.SSOIdleRememberMe < l.SSOIdle {
 				t.Errorf("lifespans cap one another: %+v", l)

@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ import (
 type address struct {
 	kube               *kube.Client
 	namespace, service string
+	// nodes: without a load balancer the addresses are the nodes' own.
+	nodes bool
 	// release that makes the service.
 	release engine.ID
 	out     *engine.Output[[]kube.Address]
@@ -34,10 +37,37 @@ func (a *address) Observe(ctx context.Context) ([]kube.Address, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(found) == 0 && a.nodes {
+		if found, err = a.nodeAddresses(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if len(found) > 0 {
 		a.out.Set(found)
 	}
 	return found, nil
+}
+
+// nodeAddresses are those of the nodes themselves, outside ones first: where the controller listens on node ports.
+func (a *address) nodeAddresses(ctx context.Context) ([]kube.Address, error) {
+	nodes, err := a.kube.Clientset.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("the addresses of the nodes: %w", kube.Explain(err))
+	}
+	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
+		var found []kube.Address
+		for _, node := range nodes.Items {
+			for _, each := range node.Status.Addresses {
+				if ip, err := netip.ParseAddr(each.Address); err == nil && each.Type == kind {
+					found = append(found, kube.Address{IP: ip})
+				}
+			}
+		}
+		if len(found) > 0 {
+			return found, nil
+		}
+	}
+	return nil, nil
 }
 
 // Plan waits as long as there is none.

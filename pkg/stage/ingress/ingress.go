@@ -61,7 +61,7 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 			Values:       func(context.Context) (map[string]any, error) { return values, nil },
 			AddressLater: true,
 		}), stage.NamespaceID(namespace)),
-		engine.New(stage.AddressID, &address{kube: env.Kube, namespace: namespace, service: controller.service, release: release, out: env.Links.Address}, release),
+		engine.New(stage.AddressID, &address{kube: env.Kube, namespace: namespace, service: controller.service, release: release, nodes: serviceVariants()[provider].kind == "NodePort", out: env.Links.Address}, release),
 	), nil
 }
 

@@ -64,6 +64,8 @@ type whole struct {
 	*lab
 	front *front
 	minio *minioProcess
+	// pod is the one behind the chart's Service.
+	pod string
 }
 
 func TestWholeStage(t *testing.T) {
@@ -158,7 +160,7 @@ func (w *whole) serve(t *testing.T, ended chan error) {
 		t.Fatal(err)
 	}
 	w.minio = startMinIO(t, string(secret.Data[minio.RootUserKey]), string(secret.Data[minio.RootPasswordKey]), w.env.Platform.Issuer())
-	w.cluster.Back(t, namespace, service, port, w.minio.address)
+	w.pod = w.cluster.Back(t, namespace, service, port, w.minio.address)
 	w.front.forward(t, w.minio.url())
 }
 
@@ -510,6 +512,8 @@ func (w *whole) removed(t *testing.T) {
 			t.Errorf("%s: %q, want %q", id, got[id], want)
 		}
 	}
+	// There is no controller here that would end it with its Deployment.
+	w.cluster.EndPod(t, w.env.Platform.S3.Namespace, w.pod)
 	if err := run.Remove(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,9 @@ import (
 
 // The pod of a sealed server is never ready, and the release does not wait for that. An open one has to be ready.
 func TestReleaseOfSealedServer(t *testing.T) {
-	l := newLab(t, func(c *platform.Config) { c.Vault.Values = map[string]any{"server": map[string]any{"logLevel": "debug"}} })
+	l := newLab(t, func(c *platform.Config) {
+		c.Vault.Values = map[string]any{"server": map[string]any{"logLevel": "debug"}}
+	})
 	l.charts(t)
 	l.runServer(t)
 	s, err := newSite(t.Context(), l.env, Options{})
