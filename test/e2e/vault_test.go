@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e && e2e_vault
 
 package e2e
 
@@ -26,8 +26,9 @@ const vaultURL = "https://vault.lab.demo.test"
 func TestVault(t *testing.T) {
 	b := bed(t)
 	b.bare()
-	b.onyxia("up", "ingress", "tls", "auth", "app").ok(t)
+	b.onyxia("ingress", "install").ok(t)
 	b.tool("demo", "dns")
+	b.onyxia("up", "tls", "auth", "app").ok(t)
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	said := b.vaultFromNothing(file)
 
@@ -383,8 +384,9 @@ func (b testbed) vaultReinstalled(file string) {
 // finishes. Every single request is tried in pkg/vault, against a Vault without a cluster.
 func TestVaultKilled(t *testing.T) {
 	b := bed(t)
-	b.onyxia("up", "ingress", "tls", "auth").ok(t)
+	b.onyxia("ingress", "install").ok(t)
 	b.tool("demo", "dns")
+	b.onyxia("up", "tls", "auth").ok(t)
 	for _, after := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second} {
 		t.Run("after "+after.String(), func(t *testing.T) {
 			b := bed(t)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +189,21 @@ func terminal(stream any) bool {
 // resumable adds to an interrupted run how it is continued.
 func (o *Options) resumable(err error) error {
 	if errors.Is(err, ErrInterrupted) {
-		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.Command, strings.Join(os.Args[1:], " "))
+		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.Command, again(os.Args[1:]))
 	}
 	return err
+}
+
+// again are the arguments as they may be shown: kubectl's own --token is the one that holds a secret.
+func again(args []string) string {
+	shown := slices.Clone(args)
+	for i, arg := range args {
+		switch {
+		case strings.HasPrefix(arg, "--token="):
+			shown[i] = "--token=..."
+		case arg == "--token" && i+1 < len(args):
+			shown[i+1] = "..."
+		}
+	}
+	return strings.Join(shown, " ")
 }

@@ -195,3 +195,17 @@ func TestSilent(t *testing.T) {
 		t.Error("what is said with a failed check is lost")
 	}
 }
+
+func TestTheCommandToRunAgainShowsNoToken(t *testing.T) {
+	for in, want := range map[string]string{
+		"up tls --timeout 3s":    "up tls --timeout 3s",
+		"up --token=abc tls":     "up --token=... tls",
+		"--token abc up":         "--token ... up",
+		"up --token":             "up --token",
+		"up --user x --token ab": "up --user x --token ...",
+	} {
+		if got := again(strings.Fields(in)); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}

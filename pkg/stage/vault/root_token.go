@@ -31,7 +31,7 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 	document, err := keys.document(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return rootTokenSeen{}, nil
+		return rootTokenSeen{}, r.toBeMade(ctx)
 	case err != nil:
 		return rootTokenSeen{}, err
 	case document.State != vault.KeysComplete:
@@ -45,6 +45,18 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 		r.site.env.Warn("the root token is still good: " + seen.Locked + ", then run `vault configure` again, or revoke it by hand with vault token revoke -self")
 	}
 	return seen, nil
+}
+
+// toBeMade is *engine.NotYetError when this run is going to make the document.
+func (r *rootToken) toBeMade(ctx context.Context) error {
+	if r.site.keys.Make == nil {
+		return nil
+	}
+	seal, err := r.site.reached[0].SealStatus(ctx)
+	if err == nil && !seal.Initialised {
+		err = &engine.NotYetError{After: KeysID}
+	}
+	return err
 }
 
 // Plan tells whether one is left that can be revoked.
