@@ -44,26 +44,46 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 	if seen.Groups, err = g.site.roles.Groups(ctx); err != nil {
 		return seen, err
 	}
+	for _, doubt := range g.doubts(seen) {
+		g.site.env.Warn("s3: " + doubt)
+	}
 	seen.Roles, err = g.site.roles.List(ctx)
 	return seen, err
 }
 
+// doubts are what an admin may not expect of the realm's groups: names that can have no bucket, and groups in groups, whose
+// members have in Keycloak whatever role the outer group has. Onyxia itself shows them the inner group only.
+func (g *realmGroups) doubts(seen groupsSeen) []string {
+	var list []string
+	_, refused := g.others(seen)
+	for _, err := range refused {
+		list = append(list, err.Error()+"; it gets none")
+	}
+	for _, each := range seen.Groups {
+		at := strings.LastIndex(each.Path, "/")
+		if at < 0 {
+			continue
+		}
+		outer := each.Path[strings.LastIndex(each.Path[:at], "/")+1 : at]
+		if bucket, err := g.site.tenancy.GroupBucket(outer); err == nil {
+			list = append(list, "members of group "+each.Path+" have the bucket "+bucket+" of the group around it as well")
+		}
+	}
+	return list
+}
+
 // Plan names what groups lack and what is left over.
 func (g *realmGroups) Plan(seen groupsSeen) engine.Change {
-	tenancy, refused := g.others(seen)
-	var why []string
-	for _, err := range refused {
-		why = append(why, err.Error())
-	}
+	tenancy, _ := g.others(seen)
 	corrections := g.corrections(seen, tenancy)
 	if len(corrections) == 0 {
-		return engine.Change{Action: engine.Unchanged, Why: strings.Join(why, "; ")}
+		return engine.Change{Action: engine.Unchanged}
 	}
 	fields := make([]engine.Field, len(corrections))
 	for i, c := range corrections {
 		fields[i] = c.field
 	}
-	return engine.Change{Action: engine.Configure, Fields: fields, Why: strings.Join(why, "; ")}
+	return engine.Change{Action: engine.Configure, Fields: fields}
 }
 
 // Apply puts everything right.

@@ -76,21 +76,15 @@ func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
 // renew deletes a server's volume and its pod. The claim is only gone once no pod uses it, and a pod that was made anew
 // before that waits for a claim that nobody makes, so it is deleted once more.
 func (s *site) renew(ctx context.Context, server, claim string) error {
-	claims, pods := s.env.Kube.Clientset.CoreV1().PersistentVolumeClaims(s.namespace()), s.env.Kube.Clientset.CoreV1().Pods(s.namespace())
-	old, err := claims.Get(ctx, claim, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-	case err != nil:
-		return kube.Explain(err)
-	default:
-		if err := claims.Delete(ctx, claim, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &old.UID}}); err != nil && !apierrors.IsNotFound(err) {
-			return kube.Explain(err)
-		}
+	pods := s.env.Kube.Clientset.CoreV1().Pods(s.namespace())
+	old, err := s.drop(ctx, claim)
+	if err != nil {
+		return err
 	}
 	if err := pods.Delete(ctx, server, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		return kube.Explain(err)
 	}
-	if err := s.awaitGone(ctx, claim, old.UID); err != nil {
+	if err := s.awaitGone(ctx, claim, old); err != nil {
 		return err
 	}
 	pod, err := pods.Get(ctx, server, metav1.GetOptions{})
@@ -104,6 +98,19 @@ func (s *site) renew(ctx context.Context, server, claim string) error {
 		return nil
 	}
 	return kube.Explain(err)
+}
+
+// drop deletes a claim and says which one that was.
+func (s *site) drop(ctx context.Context, name string) (types.UID, error) {
+	claims := s.env.Kube.Clientset.CoreV1().PersistentVolumeClaims(s.namespace())
+	old, err := claims.Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		err = claims.Delete(ctx, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &old.UID}})
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return "", kube.Explain(err)
+	}
+	return old.UID, nil
 }
 
 func (s *site) awaitGone(ctx context.Context, claim string, old types.UID) error {
