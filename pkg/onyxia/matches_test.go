@@ -66,8 +66,8 @@ func TestMatchesSaysTheFirstDifference(t *testing.T) {
 		parts  int
 		want   string
 	}{
-		"before login":     {"11-anonymous", nil, 1, `the API does not serve oidcConfiguration, wanted is {"audience":"","clientID":"onyxia"`},
-		"after login":      {"11-auth", nil, 0, `the API serves oidcConfiguration, which is not wanted: {"audience":""`},
+		"before login":     {"11-anonymous", nil, 1, `the API does not serve oidcConfiguration, wanted is {"audience":"onyxia","clientID":"onyxia"`},
+		"after login":      {"11-auth", nil, 0, `the API serves oidcConfiguration, which is not wanted: {"audience":"onyxia"`},
 		"before S3":        {"11-auth", nil, 2, `the API does not serve regions[0].data, wanted is {"S3":{`},
 		"after S3":         {"11-auth-s3", nil, 1, `the API serves regions[0].data, which is not wanted: {"S3":{`},
 		"before Vault":     {"11-auth-s3", nil, 3, `the API does not serve regions[0].vault, wanted is {"URL":"https://vault.lab.demo.test"`},

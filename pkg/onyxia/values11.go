@@ -29,6 +29,11 @@ func newValues11(in Input) (values11, error) {
 			"oidc.username-claim": p.Auth.UsernameClaim,
 			"oidc.groups-claim":   p.Auth.GroupsClaim,
 		}
+		// Tokens that the realm gives to other applications are of no use at the API (RFC 9068 section 4). At an issuer that is
+		// not ours the claim is whatever it is.
+		if p.Auth.Mode != "oidc" {
+			a.Env["oidc.audience"] = p.Auth.ClientID
+		}
 		if len(p.Auth.Terms) > 0 {
 			if w.Env["TERMS_OF_SERVICES"], err = terms(p); err != nil {
 				return values11{}, err

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -217,9 +218,11 @@ func (b testbed) reinstalled() {
 // A person signs up in a browser: capitals are refused in words, lower case is taken, and the code that comes back to
 // Onyxia's address buys a token that says what Onyxia is told.
 func TestSignUpInBrowser(t *testing.T) {
-	if b := bed(t); !b.beside() {
-		b.onyxia("up", "ingress", "tls", "auth", "app").ok(t)
-		b.tool("demo", "dns")
+	b := bed(t)
+	if !b.beside() {
+		// the stand-in serves any text; a real Onyxia shows files of its own only
+		b.configure(map[string]any{"auth": map[string]any{"theme": map[string]any{"url": "none"}, "terms": map[string]any{"en": "%PUBLIC_URL%/terms.md"}}})
+		b.stand("tls", "auth", "app")
 	}
 	inBrowser(t, func(ctx context.Context, t *testing.T) {
 		verifier := rand.Text() + rand.Text()
@@ -237,7 +240,7 @@ func TestSignUpInBrowser(t *testing.T) {
 			return tasks
 		}
 		var refused bool
-		var words, at string
+		var words string
 		err := chromedp.Run(ctx,
 			chromedp.Navigate(login),
 			chromedp.Click(`//a[contains(@href, "registration")]`, chromedp.BySearch),
@@ -257,24 +260,64 @@ func TestSignUpInBrowser(t *testing.T) {
 			t.Error("the form takes a name with capitals")
 		}
 		t.Logf("refused with: %s", words)
-		err = chromedp.Run(ctx,
-			chromedp.Submit("#username", chromedp.ByQuery),
-			eventually(`location.host === "onyxia.demo.test"`),
-			chromedp.Location(&at),
-		)
-		if err != nil {
+		if err := chromedp.Run(ctx, chromedp.Submit("#username", chromedp.ByQuery), chromedp.WaitVisible("#kc-accept", chromedp.ByQuery)); err != nil {
 			picture(ctx, t, "sign-up-failed")
 			t.Fatal(err)
 		}
-		back, err := url.Parse(at)
-		if err != nil || back.Query().Get("code") == "" {
-			t.Fatalf("back at %s, %v", at, err)
+		picture(ctx, t, "terms")
+		if err := chromedp.Run(ctx, chromedp.Click("#kc-accept", chromedp.ByQuery)); err != nil {
+			t.Fatal(err)
 		}
-		claims := exchanged(t, back.Query().Get("code"), verifier)
-		if claims["iss"] != issuer || claims["preferred_username"] != name || claims["azp"] != "onyxia" {
+		claims := exchanged(t, b.codeOf(ctx, t), verifier)
+		if told := b.told(t); claims["iss"] != told.Issuer || claims["azp"] != told.Client || told.Audience == "" || !strings.Contains(fmt.Sprint(claims["aud"]), told.Audience) {
+			t.Errorf("Onyxia is told of %+v, the token says %v", told, claims)
+		}
+		if claims["preferred_username"] != name || cmp.Diff([]any{}, claims["groups"]) != "" {
 			t.Errorf("claims %v", claims)
 		}
+
+		b.onyxia("auth", "group", "add", "crew").ok(t)
+		b.onyxia("auth", "group", "set", name, "crew").ok(t)
+		if err := chromedp.Run(ctx, chromedp.Navigate(login)); err != nil {
+			t.Fatal(err)
+		}
+		if claims := exchanged(t, b.codeOf(ctx, t), verifier); cmp.Diff([]any{"crew"}, claims["groups"]) != "" {
+			t.Errorf("groups of a member of crew: %v", claims["groups"])
+		}
 	})
+}
+
+// told is what Onyxia says of the tokens that it takes.
+type told struct {
+	Issuer   string `json:"issuerURI"`
+	Audience string `json:"audience"`
+	Client   string `json:"clientID"`
+}
+
+func (b testbed) told(t *testing.T) told {
+	t.Helper()
+	var served struct {
+		OIDC told `json:"oidcConfiguration"`
+	}
+	if err := json.Unmarshal([]byte(b.curl("https://onyxia.demo.test/api/public/configuration")), &served); err != nil {
+		t.Fatal(err)
+	}
+	return served.OIDC
+}
+
+// codeOf is the code with which the browser comes back to Onyxia's address.
+func (b testbed) codeOf(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	var at string
+	if err := chromedp.Run(ctx, eventually(`location.host === "onyxia.demo.test"`), chromedp.Location(&at)); err != nil {
+		picture(ctx, t, "sign-up-failed")
+		t.Fatal(err)
+	}
+	back, err := url.Parse(at)
+	if err != nil || back.Query().Get("code") == "" {
+		t.Fatalf("back at %s, %v", at, err)
+	}
+	return back.Query().Get("code")
 }
 
 // exchanged buys a token with the code and returns its claims.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // patience bounds every command of the tests.
@@ -55,6 +58,31 @@ func (b testbed) read(name string) string {
 func (b testbed) bare() {
 	b.t.Helper()
 	b.tool("demo", "cluster")
+}
+
+// configure puts keys on top of the demo's configuration.
+func (b testbed) configure(keys map[string]any) {
+	b.t.Helper()
+	config := map[string]any{}
+	if err := yaml.Unmarshal([]byte(b.read("onyxia.yaml")), &config); err != nil {
+		b.t.Fatal(err)
+	}
+	maps.Copy(config, keys)
+	raw, err := yaml.Marshal(config)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(b.run("onyxia.yaml"), raw, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// stand puts stages up as an admin does: the ingress controller tells its address, the records are made, the rest follows.
+func (b testbed) stand(stages ...string) {
+	b.t.Helper()
+	b.onyxia("ingress", "install").ok(b.t)
+	b.tool("demo", "dns")
+	b.onyxia(append([]string{"up"}, stages...)...).ok(b.t)
 }
 
 // tool runs one of the testbed's programs and returns what it printed.

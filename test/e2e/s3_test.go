@@ -22,8 +22,7 @@ const s3URL = "https://minio.lab.demo.test"
 func TestS3(t *testing.T) {
 	b := bed(t)
 	b.bare()
-	b.onyxia("up", "ingress", "tls", "auth", "app").ok(t)
-	b.tool("demo", "dns")
+	b.stand("tls", "auth", "app")
 	b.s3FromNothing()
 
 	t.Run("the second run writes nothing", b2(t, (testbed).s3Again))

@@ -26,9 +26,7 @@ const vaultURL = "https://vault.lab.demo.test"
 func TestVault(t *testing.T) {
 	b := bed(t)
 	b.bare()
-	b.onyxia("ingress", "install").ok(t)
-	b.tool("demo", "dns")
-	b.onyxia("up", "tls", "auth", "app").ok(t)
+	b.stand("tls", "auth", "app")
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	said := b.vaultFromNothing(file)
 
@@ -384,9 +382,7 @@ func (b testbed) vaultReinstalled(file string) {
 // finishes. Every single request is tried in pkg/vault, against a Vault without a cluster.
 func TestVaultKilled(t *testing.T) {
 	b := bed(t)
-	b.onyxia("ingress", "install").ok(t)
-	b.tool("demo", "dns")
-	b.onyxia("up", "tls", "auth").ok(t)
+	b.stand("tls", "auth")
 	for _, after := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second} {
 		t.Run("after "+after.String(), func(t *testing.T) {
 			b := bed(t)
@@ -409,11 +405,10 @@ func TestVaultKilled(t *testing.T) {
 // In a browser, a page of Onyxia may ask Vault, and a page of anybody else may not.
 func TestVaultCORSInBrowser(t *testing.T) {
 	if b := bed(t); !b.beside() {
-		file := filepath.Join(t.TempDir(), "keys.yaml")
-		if up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app"); up.code != 0 {
-			b.onyxia("up", "ingress", "tls", "auth", "vault", "app", "--keys-file", file).ok(t)
+		b.stand("tls", "auth")
+		if up := b.onyxia("up", "vault", "app"); up.code != 0 {
+			b.onyxia("up", "vault", "app", "--keys-file", filepath.Join(t.TempDir(), "keys.yaml")).ok(t)
 		}
-		b.tool("demo", "dns")
 	}
 	inBrowser(t, func(ctx context.Context, t *testing.T) {
 		const login = `fetch("` + vaultURL + `/v1/auth/jwt/login", {method: "POST", headers: {"Content-Type": "application/json", "X-Vault-Token": ""}, body: JSON.stringify({role: "onyxia-user", jwt: "none"})})

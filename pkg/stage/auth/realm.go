@@ -35,6 +35,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 		r.UserProfileStep(keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains}),
 		r.RequiredActionStep(keycloak.RequiredAction{Alias: keycloak.Terms, Enabled: len(p.Auth.Terms) > 0, Default: len(p.Auth.Terms) > 0}),
 		r.ClientStep(onyxiaClient(p)),
+		r.MapperStep(p.Auth.ClientID, keycloak.AudienceMapper("audience", p.Auth.ClientID)),
 		r.MapperStep(p.Auth.ClientID, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
 		r.MapperStep(p.Auth.ClientID, keycloak.RealmRolesMapper("roles")),
 	}
