@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -73,11 +74,29 @@ type Seal struct {
 	ClusterID   string `json:"cluster_id"`
 }
 
+// A server that is being initialised, for instance on behalf of a run that was killed, has a barrier and no seal for some
+// hundredths of a second, and answers with 500 (seen with Vault 1.14.1).
+const (
+	halfInitialised = "barrier reports initialized but no seal configuration found"
+	initialisePause = 250 * time.Millisecond
+	initialiseTries = 40
+)
+
 // SealStatus asks sys/seal-status; it needs no token.
 func (c *Client) SealStatus(ctx context.Context) (Seal, error) {
-	var seal Seal
-	err := c.Read(ctx, "sys/seal-status", &seal)
-	return seal, err
+	for try := 1; ; try++ {
+		var seal Seal
+		err := c.Read(ctx, "sys/seal-status", &seal)
+		var answer *APIError
+		if try == initialiseTries || !errors.As(err, &answer) || !answer.Says(halfInitialised) {
+			return seal, err
+		}
+		select {
+		case <-ctx.Done():
+			return seal, err
+		case <-time.After(initialisePause):
+		}
+	}
 }
 
 // active tells whether this server or its leader takes requests, and if not, why.

@@ -69,7 +69,9 @@ func TestAuth(t *testing.T) {
 	})
 	t.Run("what is ours is mended, what is not stays", b2(t, (testbed).handMade))
 	t.Run("no secret anywhere", b2(t, (testbed).noSecrets))
+	t.Run("stopped half way", b2(t, (testbed).stoppedHalfWay))
 	t.Run("the volume survives", b2(t, (testbed).reinstalled))
+	t.Run("a Keycloak that is there, another issuer", b2(t, (testbed).elsewhere))
 }
 
 func b2(_ *testing.T, check func(testbed)) func(*testing.T) {
@@ -133,13 +135,8 @@ func (b testbed) handMade() {
 	b.kcadm("POST", "/clients", `{"clientId": "theirs", "publicClient": true}`)
 	b.kcadm("POST", "/roles", `{"name": "theirs"}`)
 	b.kcadm("PUT", "", `{"supportedLocales": ["en", "fr", "de"], "ssoSessionMaxLifespan": 3600}`)
-	var clients []struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients?clientId=onyxia", "")), &clients); err != nil || len(clients) != 1 {
-		t.Fatalf("client onyxia: %v %v", clients, err)
-	}
-	b.kcadm("POST", "/clients/"+clients[0].ID+"/protocol-mappers/models",
+	client := b.clientID("onyxia")
+	b.kcadm("POST", "/clients/"+client+"/protocol-mappers/models",
 		`{"name": "theirs", "protocol": "openid-connect", "protocolMapper": "oidc-hardcoded-claim-mapper", "config": {"claim.name": "theirs", "claim.value": "1", "access.token.claim": "true"}}`)
 
 	diff := b.onyxia("diff", "auth")
@@ -160,7 +157,7 @@ func (b testbed) handMade() {
 		}
 	}
 	b.kcadm("GET", "/roles/theirs", "")
-	if mappers := b.kcadm("GET", "/clients/"+clients[0].ID+"/protocol-mappers/models", ""); !strings.Contains(mappers, `"name":"theirs"`) {
+	if mappers := b.kcadm("GET", "/clients/"+client+"/protocol-mappers/models", ""); !strings.Contains(mappers, `"name":"theirs"`) {
 		t.Errorf("their mapper is gone: %s", mappers)
 	}
 	if theirs := b.kcadm("GET", "/clients?clientId=theirs", ""); !strings.Contains(theirs, `"clientId":"theirs"`) {
@@ -212,6 +209,83 @@ func (b testbed) reinstalled() {
 	b.onyxia("auth", "install").ok(t)
 	if users := b.onyxia("auth", "user", "list").ok(t).stdout; !strings.Contains(users, "keeper") {
 		t.Errorf("users after the reinstall: %s", users)
+	}
+}
+
+// stoppedHalfWay: the server's pod and the database's go away while the realm is configured; the next run finishes, and
+// nothing is there twice.
+func (b testbed) stoppedHalfWay() {
+	t := b.t.(*testing.T)
+	for _, pod := range []string{"keycloak-0", "keycloak-db-0"} {
+		b.kcadm("PUT", "", `{"ssoSessionMaxLifespan": 3600, "rememberMe": false}`)
+		b.kcadm("DELETE", "/clients/"+b.clientID("onyxia"), "")
+		done := make(chan result)
+		go func() { done <- b.onyxia("auth", "configure", "--timeout", "60s") }()
+		time.Sleep(300 * time.Millisecond)
+		b.in("kubectl", "-n", "keycloak", "delete", "pod", pod, "--grace-period=0", "--force")
+		cut := <-done
+		t.Logf("%s deleted: exit code %d after %s\n%s%s", pod, cut.code, cut.took.Round(time.Millisecond), cut.stdout, cut.stderr)
+		if cut.code != 0 && cut.stderr == "" {
+			t.Errorf("%s deleted: exit code %d and not a word", pod, cut.code)
+		}
+		b.in("kubectl", "-n", "keycloak", "rollout", "status", "statefulset/keycloak-db", "--timeout=120s")
+		b.in("kubectl", "-n", "keycloak", "rollout", "status", "statefulset/keycloak", "--timeout=300s")
+		b.onyxia("auth", "install").ok(t)
+		b.onyxia("diff", "auth").ok(t)
+		var mappers []struct {
+			Name string `json:"name"`
+		}
+		if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients/"+b.clientID("onyxia")+"/protocol-mappers/models", "")), &mappers); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, m := range mappers {
+			seen[m.Name]++
+		}
+		if diff := cmp.Diff(map[string]int{"audience": 1, "groups": 1, "roles": 1}, seen); diff != "" {
+			t.Errorf("mappers of client onyxia: %s", diff)
+		}
+	}
+}
+
+// clientID is Keycloak's own identifier of the one client of that name.
+func (b testbed) clientID(name string) string {
+	b.t.Helper()
+	var clients []struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients?clientId="+name, "")), &clients); err != nil || len(clients) != 1 {
+		b.t.Fatalf("client %s: %v %v", name, clients, err)
+	}
+	return clients[0].ID
+}
+
+// elsewhere: the same server once as a Keycloak that somebody else runs, with a realm of its own for us, and once as an
+// issuer that nothing is known of. Neither is ours to install or to remove.
+func (b testbed) elsewhere() {
+	t := b.t.(*testing.T)
+	b.configure(map[string]any{"auth": map[string]any{
+		"mode": "keycloak", "url": "https://auth.lab.demo.test/auth", "realm": "second", "credentialsSecret": "keycloak/keycloak-bootstrap", "theme": map[string]any{"url": "none"},
+	}})
+	install := b.onyxia("auth", "install").ok(t)
+	if !strings.Contains(install.stdout, "realm.keycloak/second created") || strings.Contains(install.stdout, "release.helm/keycloak") {
+		t.Errorf("a Keycloak that is there:\n%s", install.stdout)
+	}
+	if told := b.told(t); told.Issuer != "https://auth.lab.demo.test/auth/realms/second" {
+		t.Errorf("Onyxia is told of %+v", told)
+	}
+	if writes := b.writes(func() { b.onyxia("auth", "install").ok(t) }); len(writes) > 0 {
+		t.Errorf("the second run wrote:\n%s", strings.Join(writes, "\n"))
+	}
+	b.configure(map[string]any{"auth": map[string]any{"mode": "oidc", "url": issuer, "clientID": "onyxia"}})
+	other := b.onyxia("auth", "install").ok(t)
+	t.Logf("another issuer:\n%s%s", other.stdout, other.stderr)
+	if told := b.told(t); told.Issuer != issuer || told.Client != "onyxia" || told.Audience != "" {
+		t.Errorf("Onyxia is told of %+v", told)
+	}
+	b.configure(map[string]any{"auth": map[string]any{"mode": "oidc", "url": "https://auth.lab.demo.test/auth/realms/nowhere", "clientID": "onyxia"}})
+	if wrong := b.onyxia("auth", "install", "--timeout", "10s"); wrong.code != 1 || !strings.Contains(wrong.stderr, "realms/nowhere") {
+		t.Errorf("an issuer that does not exist: exit code %d\n%s", wrong.code, wrong.stderr)
 	}
 }
 

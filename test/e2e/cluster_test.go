@@ -60,9 +60,15 @@ func (b testbed) bare() {
 	b.tool("demo", "cluster")
 }
 
-// configure puts keys on top of the demo's configuration.
+// configure puts keys on top of the demo's configuration until the test ends.
 func (b testbed) configure(keys map[string]any) {
 	b.t.Helper()
+	before := b.read("onyxia.yaml")
+	b.t.Cleanup(func() {
+		if err := os.WriteFile(b.run("onyxia.yaml"), []byte(before), 0o600); err != nil {
+			b.t.Error(err)
+		}
+	})
 	config := map[string]any{}
 	if err := yaml.Unmarshal([]byte(b.read("onyxia.yaml")), &config); err != nil {
 		b.t.Fatal(err)
@@ -77,9 +83,12 @@ func (b testbed) configure(keys map[string]any) {
 	}
 }
 
-// stand puts stages up as an admin does: the ingress controller tells its address, the records are made, the rest follows.
+// stand puts stages up as an admin does, on the cluster that runs or on a new one: the ingress controller tells its address, the records are made, the rest follows.
 func (b testbed) stand(stages ...string) {
 	b.t.Helper()
+	if b.command(filepath.Join(b.root, "testbed", "exec"), "kubectl", "get", "--raw", "/readyz").Run() != nil {
+		b.bare()
+	}
 	b.onyxia("ingress", "install").ok(b.t)
 	b.tool("demo", "dns")
 	b.onyxia(append([]string{"up"}, stages...)...).ok(b.t)

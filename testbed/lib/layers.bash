@@ -140,7 +140,7 @@ make_onyxia_api() {
 
 make_onyxia_web() {
   needs_onyxia
-  on_debian "$1" nginx-light
+  on_debian "$1" nginx-light wget unzip # the last two for CUSTOM_RESOURCES
   cp -a "$onyxia_build/web" "$1/web"
   cp "$(readlink -f "$(command -v node)")" "$1/usr/local/bin/node"
   chmod -R a+rwX "$1/var/lib/nginx" "$1/var/log/nginx"

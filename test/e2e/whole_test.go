@@ -3,14 +3,11 @@
 package e2e
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // The whole datalab in one go, after the records are made: all stages stand, S3 and Vault are proved, and the second run
@@ -83,48 +80,4 @@ func (b testbed) keysNowhere(file string) {
 	if looked < 3 {
 		b.t.Errorf("only %d words to look for: the check would hold nothing", looked)
 	}
-}
-
-// The real Onyxia greets a user by name after the login. Needs ONYXIA=real.
-func TestGreetingInBrowser(t *testing.T) {
-	if os.Getenv("ONYXIA") != "real" {
-		t.Skip("NOT RUN: the stand-in of Onyxia has no login page of its own; make e2e ONYXIA=real runs this with the real one")
-	}
-	file := filepath.Join(os.TempDir(), "onyxia-e2e-greeting")
-	if b := bed(t); !b.beside() {
-		added := b.onyxia("auth", "user", "add", "grace", "--email", "grace@demo.test", "--first-name", "Grace", "--last-name", "Hopper", "--email-verified").ok(t)
-		if err := os.WriteFile(file, []byte(strings.TrimSpace(added.stdout)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			b.onyxia("auth", "user", "remove", "grace").ok(t)
-			if err := os.Remove(file); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	inBrowser(t, func(ctx context.Context, t *testing.T) {
-		password, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		steps := chromedp.Tasks{
-			chromedp.Navigate("https://onyxia.demo.test/"),
-			chromedp.Click(`//button[contains(., "Login")] | //a[contains(., "Login")]`, chromedp.BySearch),
-			chromedp.WaitVisible("#username", chromedp.ByQuery),
-			chromedp.SetValue("#username", "grace", chromedp.ByQuery),
-			chromedp.SetValue("#password", string(password), chromedp.ByQuery),
-			chromedp.Submit("#username", chromedp.ByQuery),
-			chromedp.WaitVisible("#password-new", chromedp.ByQuery),
-			chromedp.SetValue("#password-new", "a new password 1", chromedp.ByQuery),
-			chromedp.SetValue("#password-confirm", "a new password 1", chromedp.ByQuery),
-			chromedp.Submit("#password-new", chromedp.ByQuery),
-			eventually(`document.body.innerText.includes("Grace")`),
-		}
-		if err := chromedp.Run(ctx, steps); err != nil {
-			picture(ctx, t, "greeting-failed")
-			t.Fatal(err)
-		}
-		picture(ctx, t, "greeting")
-	})
 }
