@@ -31,11 +31,10 @@ test:
 	go test ./...
 	cd testbed && go vet ./... && go test ./...
 
-## e2e: everything on a real cluster with real pods; root on Linux. TAGS=e2e,e2e_vault adds the longer tests of Vault
-TAGS ?= e2e
+## e2e: everything on a real cluster with real pods; root on Linux
 .PHONY: e2e
 e2e: build
-	cd test/e2e && go test -tags $(TAGS) -count=1 -timeout 60m -v $(if $(RUN),-run '$(RUN)') ./...
+	cd test/e2e && go test -tags e2e -count=1 -timeout 60m -v $(if $(RUN),-run '$(RUN)') ./...
 
 ## demo: a cluster and the whole datalab on this machine, to look at in a browser; root on Linux
 .PHONY: demo

@@ -60,6 +60,15 @@ func inBrowser(t *testing.T, look func(context.Context, *testing.T)) {
 			}()
 		}
 	})
+	// the browser lives as long as the context of its first action
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Logf("ending the browser: %v", err)
+		}
+	}()
 	look(ctx, t)
 }
 
@@ -89,12 +98,19 @@ func eventually(expression string) chromedp.ActionFunc {
 		var err error
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 			var ok bool
-			if err = chromedp.Evaluate(expression, &ok).Do(ctx); err == nil && ok {
+			if err = answered(ctx, chromedp.Evaluate(expression, &ok)); err == nil && ok {
 				return nil
 			}
 		}
 		return fmt.Errorf("not within a minute: %s (%v)", expression, err)
 	}
+}
+
+// answered bounds one question to the browser: asked while a page is left for another one, it is never answered.
+func answered(ctx context.Context, question chromedp.Action) error {
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	return question.Do(ctx)
 }
 
 // picture keeps what the browser shows, for people.
@@ -105,8 +121,9 @@ func picture(ctx context.Context, t *testing.T, name string) {
 		return
 	}
 	var png []byte
-	if err := chromedp.Run(ctx, chromedp.CaptureScreenshot(&png)); err != nil {
-		t.Fatal(err)
+	if err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error { return answered(ctx, chromedp.CaptureScreenshot(&png)) })); err != nil {
+		t.Logf("no picture of %s: %v", name, err)
+		return
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 		t.Fatal(err)

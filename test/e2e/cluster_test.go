@@ -86,12 +86,24 @@ func (b testbed) configure(keys map[string]any) {
 // stand puts stages up as an admin does, on the cluster that runs or on a new one: the ingress controller tells its address, the records are made, the rest follows.
 func (b testbed) stand(stages ...string) {
 	b.t.Helper()
-	if b.command(filepath.Join(b.root, "testbed", "exec"), "kubectl", "get", "--raw", "/readyz").Run() != nil {
+	if !b.succeeds("kubectl", "get", "--raw", "/readyz") {
 		b.bare()
 	}
 	b.onyxia("ingress", "install").ok(b.t)
 	b.tool("demo", "dns")
 	b.onyxia(append([]string{"up"}, stages...)...).ok(b.t)
+}
+
+// without starts the cluster over if something of that namespace stands in it.
+func (b testbed) without(namespace string) {
+	b.t.Helper()
+	if b.succeeds("kubectl", "get", "namespace", namespace) {
+		b.bare()
+	}
+}
+
+func (b testbed) succeeds(args ...string) bool {
+	return b.command(filepath.Join(b.root, "testbed", "exec"), args...).Run() == nil
 }
 
 // tool runs one of the testbed's programs and returns what it printed.

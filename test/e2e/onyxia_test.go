@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -117,14 +118,70 @@ func (b testbed) lives(ctx context.Context, t *testing.T) {
 		t.Helper()
 		bounded, stop := context.WithTimeout(ctx, 75*time.Second)
 		defer stop()
-		if err := chromedp.Run(bounded, tasks...); err != nil {
-			picture(ctx, t, name+"-failed")
+		err := chromedp.Run(bounded, tasks...)
+		picture(ctx, t, name)
+		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		picture(ctx, t, name)
 	}
-	step("1-home", chromedp.Navigate("https://onyxia.demo.test/"), eventually(`document.body.innerText.includes("Login")`))
-	step("2-login", chromedp.Click(`//button[contains(., "Login")] | //a[contains(., "Login")]`, chromedp.BySearch), chromedp.WaitVisible(`#username`, chromedp.ByQuery))
-	step("3-register", chromedp.Click(`//a[contains(@href, "registration")]`, chromedp.BySearch), chromedp.WaitVisible(`input[name="email"]`, chromedp.ByQuery), chromedp.Sleep(time.Second))
-	_ = user
+	step("1-home", chromedp.Navigate("https://onyxia.demo.test/"), shows("Login"))
+	step("2-login", press("Login"), there("#username"))
+	step("3-register", press("Create an account"), there("#email"))
+	step("4-refused", enter("#username", "Dave.B"), enter("#email", user+"@demo.test"), shows("lower-case letters"))
+	step("5-filled", enter("#username", user), enter("#firstName", "Dave"), enter("#lastName", "Bowman"), enter("#password", s3Password))
+	step("6-terms", press("Create an account"), shows("Nothing is promised"))
+	step("7-greeting", press("Accept"), shows("Welcome Dave!"), chromedp.Sleep(2*time.Second))
+	file := filepath.Join(t.TempDir(), "hello.txt")
+	if err := os.WriteFile(file, []byte("uploaded in a browser"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	step("8-files", press("Data Storage"), press("s3://user-"+user+"/"), shows("Do you want to attempt creating it now?"))
+	step("9-bucket", press("Yes"), press("Ok"), press("Upload"), chromedp.SetUploadFiles("input[type=file]", []string{file}, chromedp.ByQuery), shows("hello.txt"))
+	step("10-secret", press("My Secrets"), press("Create secret"), shows("Data written to: onyxia-kv/user-"+user+"/untitled_secret"))
+	b.found(t, user)
+}
+
+// found looks for the file and the secret with the user's own credentials, outside of the browser.
+func (b testbed) found(t *testing.T, user string) {
+	t.Helper()
+	b.kcadm("POST", "/clients", `{"clientId": "e2e-s3", "publicClient": true, "directAccessGrantsEnabled": true, "protocolMappers": `+s3Mappers()+`}`)
+	if out, err := b.mc(b.s3Login(user), "cat", "lab/user-"+user+"/hello.txt"); err != nil || out != "uploaded in a browser" {
+		t.Errorf("mc: %v\n%s", err, out)
+	}
+	b.kcadm("POST", "/clients", `{"clientId": "e2e", "publicClient": true, "directAccessGrantsEnabled": true, "protocolMappers": [
+		{"name": "aud", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper", "config": {"included.client.audience": "vault", "access.token.claim": "true"}}]}`)
+	token, refused := b.vaultLogin(b.tokenOf("datalab", "e2e", user, s3Password))
+	if token == "" {
+		t.Fatal(refused)
+	}
+	if status, answer := b.vaultAs(token, "GET", "onyxia-kv/data/user-"+user+"/untitled_secret", ""); status != "200" {
+		t.Errorf("the secret: %s %s", status, answer)
+	}
+}
+
+// there waits for an element to be seen.
+func there(selector string) chromedp.Action {
+	return eventually(fmt.Sprintf(`!!(document.querySelector(%q) || {}).offsetParent`, selector))
+}
+
+// shows waits for a text to be on the page.
+func shows(text string) chromedp.Action {
+	return eventually(fmt.Sprintf(`document.body.innerText.includes(%q)`, text))
+}
+
+// enter types a text into a field, in the place of what is there.
+func enter(selector, text string) chromedp.Action {
+	return chromedp.Tasks{
+		eventually(fmt.Sprintf(`(() => { const f = document.querySelector(%q); if (f) { f.focus(); f.select(); } return !!f })()`, selector)),
+		chromedp.KeyEvent(text),
+	}
+}
+
+// press clicks on what bears that text or label, as soon as it is there and can be pressed.
+func press(text string) chromedp.Action {
+	return eventually(fmt.Sprintf(`(() => {
+		const bears = e => [e.innerText, e.value, e.ariaLabel].some(t => (t || "").trim() === %q) && e.offsetParent && !e.disabled;
+		const found = [...document.querySelectorAll("button, a, [role=button], input[type=submit]")].find(bears) || [...document.querySelectorAll("p, span, div")].findLast(bears);
+		if (found) found.click();
+		return !!found })()`, text))
 }

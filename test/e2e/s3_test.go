@@ -21,7 +21,7 @@ const s3URL = "https://minio.lab.demo.test"
 // tried by the tests of pkg/s3: here all programs share one.
 func TestS3(t *testing.T) {
 	b := bed(t)
-	b.bare()
+	b.without("minio")
 	b.stand("tls", "auth", "app")
 	b.s3FromNothing()
 

@@ -25,7 +25,7 @@ const vaultURL = "https://vault.lab.demo.test"
 // a secret written under "My secrets" in a real Onyxia is another test's, with ONYXIA=real.
 func TestVault(t *testing.T) {
 	b := bed(t)
-	b.bare()
+	b.without("vault")
 	b.stand("tls", "auth", "app")
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	said := b.vaultFromNothing(file)
