@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -28,6 +26,9 @@ type ServiceAccount struct {
 	// Bootstrap is a connection with the rights of an administrator of realm master. It is used only to make the account or to
 	// give it a right that it lacks.
 	Bootstrap *Admin
+	// BootstrapUser is the administrator that a server of ours was started with; empty for a server that was there before, whose
+	// administrators are not ours to judge.
+	BootstrapUser string
 }
 
 // Credentials log the service account in.
@@ -168,7 +169,8 @@ func (a *account) Plan(s standing) engine.Change {
 	case s.blocked != "":
 		return engine.Change{Action: engine.Blocked, Fields: fields,
 			Why: "the service account " + a.ID + " is not there or lacks rights, and " + s.blocked,
-			Fix: "give the name and password of an administrator of realm master (auth.credentialsSecret)"}
+			Fix: "give the name and password of an administrator of realm master (auth.credentialsSecret); " +
+				"from Keycloak 26 on, `kc.sh bootstrap-admin user` makes one"}
 	case !s.there:
 		return engine.Change{Action: engine.Create}
 	case len(fields) > 0:
@@ -253,24 +255,4 @@ func (a *account) giveRights(ctx context.Context, master *Realm) error {
 
 func (a *account) give(ctx context.Context, path string, roles ...document) error {
 	return a.Bootstrap.do(ctx, request{method: http.MethodPost, path: path, body: roles, repeatable: true})
-}
-
-// ErrLastAdministrator is matched when the bootstrap administrator must not be removed: nobody else could log in to realm master.
-var ErrLastAdministrator = errors.New("no other administrator of realm master")
-
-// RemoveBootstrapUser deletes the administrator that the server was started with, by the Bootstrap connection, which is of no
-// use from then on. It refuses as long as no other enabled user has the role admin: the service account cannot give it to
-// anyone. A server that is started again with the same environment does not bring the user back (seen on all four versions).
-func (s ServiceAccount) RemoveBootstrapUser(ctx context.Context, name string) error {
-	var administrators []User
-	if err := s.Bootstrap.get(ctx, "/realms/master/roles/admin/users?max="+strconv.Itoa(all), &administrators); err != nil {
-		return err
-	}
-	others := slices.ContainsFunc(administrators, func(u User) bool {
-		return u.Enabled && u.Username != name && !strings.HasPrefix(u.Username, "service-account-")
-	})
-	if !others {
-		return fmt.Errorf("%w but %s: add one first, by name, in the console", ErrLastAdministrator, name)
-	}
-	return s.Bootstrap.Realm("master").DeleteUser(ctx, name)
 }

@@ -22,6 +22,7 @@ type Admin struct {
 	http        *http.Client
 	credentials func(context.Context) (Credentials, error)
 	info        *engine.Shared[ServerInfo]
+	outage      outage
 
 	// turns lets reads go on at once and writes alone. Keycloak reads through a cache, and a list that is read while something
 	// is added to it may lack it from then on: seen on 20.0.5 (client scopes) and 23.0.7 (groups).
@@ -38,6 +39,7 @@ type Admin struct {
 // whenever a login is due; their error is given on as it is, so it may be an *engine.NotYetError.
 func NewAdmin(base string, client *http.Client, credentials func(context.Context) (Credentials, error)) *Admin {
 	a := &Admin{base: strings.TrimRight(base, "/"), http: client, credentials: credentials}
+	a.outage.address, a.outage.patience, a.outage.attempt = a.base, outagePatience, attemptTime
 	a.info = engine.NewShared(a.readServerInfo)
 	return a
 }
@@ -92,7 +94,7 @@ func (a *Admin) do(ctx context.Context, r request) error {
 			return fmt.Errorf("%s %s: %w", r.method, r.path, err)
 		}
 	}
-	return retrying(ctx, !r.single && (r.repeatable || r.method != http.MethodPost), func(ctx context.Context) error {
+	return a.retrying(ctx, !r.single && (r.repeatable || r.method != http.MethodPost), func(ctx context.Context) error {
 		err := a.once(ctx, r, payload)
 		if IsStatus(err, http.StatusUnauthorized) && !errors.Is(err, ErrCredentials) {
 			a.Reauthenticate()
@@ -148,9 +150,13 @@ const (
 	maxAnswer   = 64 << 20
 )
 
-// roundTrip sends one request and reads its answer.
+// roundTrip sends one request and reads its answer, and notes whether the server is in trouble.
 func (a *Admin) roundTrip(ctx context.Context, method, path, bearer, contentType string, payload []byte) (*http.Response, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	limit, err := a.outage.admit(time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	httpRequest, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(payload))
 	if err != nil {
@@ -163,14 +169,28 @@ func (a *Admin) roundTrip(ctx context.Context, method, path, bearer, contentType
 	if bearer != "" {
 		httpRequest.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	response, err := a.http.Do(httpRequest)
+	response, body, err := a.exchange(httpRequest)
+	switch {
+	case err != nil:
+		unreachable := &unreachableError{method: method, path: path, address: a.base, err: err}
+		if !unreachable.lasting() {
+			a.outage.failed()
+		}
+		return nil, nil, unreachable
+	case response.StatusCode >= http.StatusInternalServerError:
+		a.outage.failed()
+	default:
+		a.outage.over()
+	}
+	return response, body, nil
+}
+
+func (a *Admin) exchange(request *http.Request) (*http.Response, []byte, error) {
+	response, err := a.http.Do(request)
 	if err != nil {
-		return nil, nil, &unreachableError{method: method, path: path, err: err}
+		return nil, nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return nil, nil, &unreachableError{method: method, path: path, err: err}
-	}
-	return response, body, nil
+	return response, body, err
 }

@@ -5,19 +5,17 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// ClientRoles are the roles of one client and the groups that have them. Steps made from the same one share its reads: one
-// request for the roles, one for the groups (one more for each group with groups below it, from 23 on).
+// ClientRoles are the roles of one client and the groups that have them. Steps made from the same one share one request for
+// the roles; the groups are those that all steps of the realm share.
 type ClientRoles struct {
 	realm  *Realm
 	client string
 	roles  *engine.Shared[[]document]
-	groups *engine.Shared[[]GroupRoles]
 }
 
 // ClientRole is a role of a client.
@@ -38,7 +36,6 @@ type GroupRoles struct {
 func (r *Realm) ClientRoles(clientID string) *ClientRoles {
 	c := &ClientRoles{realm: r, client: clientID}
 	c.roles = engine.NewShared(c.readRoles)
-	c.groups = engine.NewShared(c.readGroups)
 	return c
 }
 
@@ -109,9 +106,6 @@ func (c *ClientRoles) List(ctx context.Context) ([]ClientRole, error) {
 	return roles, nil
 }
 
-// Groups gives all groups of the realm with the roles of the client that they have.
-func (c *ClientRoles) Groups(ctx context.Context) ([]GroupRoles, error) { return c.groups.Get(ctx) }
-
 // Add makes a role. One that is there already is no error.
 func (c *ClientRoles) Add(ctx context.Context, name, description string) error {
 	defer c.forget()
@@ -162,7 +156,7 @@ func (c *ClientRoles) Grant(ctx context.Context, group, role string) error {
 
 // group finds a group by its path.
 func (c *ClientRoles) group(ctx context.Context, path string) (GroupRoles, error) {
-	list, err := c.groups.Get(ctx)
+	list, err := c.Groups(ctx)
 	if err != nil {
 		return GroupRoles{}, err
 	}
@@ -189,7 +183,7 @@ func (c *ClientRoles) path(ctx context.Context, below string) (string, error) {
 
 func (c *ClientRoles) forget() {
 	c.roles.Forget()
-	c.groups.Forget()
+	c.realm.forgetGroups()
 }
 
 func (c *ClientRoles) readRoles(ctx context.Context) (list []document, err error) {
@@ -200,11 +194,11 @@ func (c *ClientRoles) readRoles(ctx context.Context) (list []document, err error
 	return list, c.realm.admin.get(ctx, path, &list)
 }
 
-// readGroups walks down the groups. Only whole representations show a group's roles.
-func (c *ClientRoles) readGroups(ctx context.Context) ([]GroupRoles, error) {
-	var level []document
-	if err := c.realm.admin.get(ctx, c.realm.path("/groups?briefRepresentation=false"), &level); err != nil {
-		return nil, c.realm.missing(err)
+// Groups gives all groups of the realm with the roles of the client that they have.
+func (c *ClientRoles) Groups(ctx context.Context) ([]GroupRoles, error) {
+	level, err := c.realm.groups.Get(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var groups []GroupRoles
 	for len(level) > 0 {
@@ -214,7 +208,7 @@ func (c *ClientRoles) readGroups(ctx context.Context) ([]GroupRoles, error) {
 				Name: each.text("name"), Path: strings.Trim(each.text("path"), "/"), id: each.text("id"),
 				Roles: stringList(child(each["clientRoles"])[c.client]),
 			})
-			children, err := c.below(ctx, each)
+			children, err := c.realm.subgroups(ctx, each)
 			if err != nil {
 				return nil, err
 			}
@@ -223,14 +217,4 @@ func (c *ClientRoles) readGroups(ctx context.Context) ([]GroupRoles, error) {
 		level = below
 	}
 	return groups, nil
-}
-
-// below are the groups in a group. From 23 on a listing tells only how many there are.
-func (c *ClientRoles) below(ctx context.Context, group document) (children []document, err error) {
-	there := group.list("subGroups")
-	if count := group.text("subGroupCount"); len(there) > 0 || count == "" || count == "0" {
-		return there, nil
-	}
-	path := c.realm.path("/groups/" + group.text("id") + "/children?briefRepresentation=false&max=" + strconv.Itoa(all))
-	return children, c.realm.admin.get(ctx, path, &children)
 }

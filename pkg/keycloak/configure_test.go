@@ -3,10 +3,8 @@ package keycloak
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +27,8 @@ func TestRealServers(t *testing.T) {
 				{"hand-made things stay", handMade},
 				{"killed half way", killedHalfWay},
 				{"faults", faults},
+				{"failing runs", failingRuns},
+				{"expired token", expiredToken},
 				{"tokens", tokensOfUsers},
 				{"lifespans", lifespansInTokens},
 				{"registration", registration},
@@ -38,6 +38,7 @@ func TestRealServers(t *testing.T) {
 				{"service account", serviceAccount},
 				{"a realm from before", realmBefore},
 				{"discovery", discovery},
+				{"doubts", doubts},
 				{"stopped server", stoppedServer},
 				{"tunnel", tunnel},
 				{"bootstrap administrator", bootstrapAdministrator},
@@ -172,87 +173,4 @@ func (l *lab) mappersByHand(ctx context.Context, t *testing.T) {
 	l.byHand(ctx, t, http.MethodDelete, models+"/"+find(mappers, "name", "policy").text("id"), nil)
 	l.byHand(ctx, t, http.MethodPost, models, document{"name": "policy", "protocol": "openid-connect", "protocolMapper": "oidc-full-name-mapper",
 		"config": document{"access.token.claim": "true"}})
-}
-
-func killedHalfWay(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
-	whole := newLab(server, "whole")
-	whole.mustUp(ctx, t)
-	total := len(whole.watch.requests())
-	want := whole.state(ctx, t)
-	for _, share := range []int{5, 20, 35, 50, 65, 80, 95} {
-		l := newLab(server, "killed"+string(rune('a'+share/10)))
-		k := max(2, total*share/100)
-		killed, cancel := context.WithCancel(ctx)
-		l.watch.at = func(n int, _ *http.Request) (*http.Response, error) {
-			if n >= k {
-				cancel()
-				return nil, context.Canceled
-			}
-			return nil, nil
-		}
-		if err := l.up(killed); err == nil && len(l.watch.requests()) >= k {
-			t.Errorf("killed at request %d of %d: no error", k, total)
-		}
-		cancel()
-		l.watch.at = nil
-		if err := l.up(ctx); err != nil {
-			t.Errorf("killed at request %d of %d, then run again: %v", k, total, err)
-			continue
-		}
-		if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
-			t.Errorf("killed at request %d of %d, then run again (-whole +killed):\n%s", k, total, diff)
-		}
-	}
-}
-
-// faults are what a server in trouble does: here to every request of a first configure, the first time it is sent.
-func faults(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
-	whole := newLab(server, "faultless")
-	whole.mustUp(ctx, t)
-	want := whole.state(ctx, t)
-	for name, fault := range map[string]func(*http.Request) (*http.Response, error){
-		"500": func(r *http.Request) (*http.Response, error) {
-			return answering(r, 500, `{"error":"unknown_error"}`), nil
-		},
-		"no answer": func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
-		"answer lost": func(r *http.Request) (*http.Response, error) {
-			response, err := http.DefaultTransport.RoundTrip(r)
-			if err != nil {
-				return nil, err
-			}
-			response.Body.Close()
-			return nil, errors.New("connection reset by peer")
-		},
-		"token expired": func(r *http.Request) (*http.Response, error) {
-			if r.Header.Get("Authorization") != "" {
-				r.Header.Set("Authorization", "Bearer x.y.z")
-			}
-			return nil, nil
-		},
-	} {
-		l := newLab(server, "faults"+strings.ReplaceAll(name, " ", ""))
-		var mu sync.Mutex
-		known := map[string]bool{}
-		l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
-			mu.Lock()
-			first := !known[r.Method+r.URL.Path]
-			known[r.Method+r.URL.Path] = true
-			mu.Unlock()
-			if first {
-				return fault(r)
-			}
-			return nil, nil
-		}
-		if err := l.up(ctx); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		l.watch.at = nil
-		if err := l.up(ctx); err != nil {
-			t.Errorf("%s, then run again: %v", name, err)
-			continue
-		}
-		if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
-			t.Errorf("%s (-faultless +faults):\n%s", name, diff)
-		}
-	}
 }

@@ -5,6 +5,9 @@
 // ...Step method gives one engine step: realm settings, user profile, required action, group, role, client scope, client,
 // mapper, service account. What differs between server versions stands in versions.go and nowhere else.
 //
+// Requests are sent again in one place, retry.go, and an Admin has patience with its server once, however many steps there are
+// (outage.go).
+//
 // Four things about the API decide how the package writes. All were seen on 20.0.5, 21.1.2, 24.0.5 and 26.5.6.
 //
 //   - PUT of a realm keeps the fields that are left out, but replaces "attributes" and "smtpServer" as a whole. Before 26

@@ -13,6 +13,9 @@ import (
 // all is a limit that no list reaches, for the endpoints that give ten things unless asked for more.
 const all = 1 << 30
 
+// wholeGroups asks for groups with their roles, so that one listing serves the steps of groups and those of their roles.
+const wholeGroups = "briefRepresentation=false"
+
 // GroupStep gives the step of a group by its path, "a" or "a/b"; groups above it are made as well. Groups are never removed:
 // users are in them.
 func (r *Realm) GroupStep(path string, needs ...engine.ID) engine.Step {
@@ -75,7 +78,7 @@ func (r *Realm) childrenOf(id string) *engine.Shared[[]document] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.children[id] == nil {
-		r.children[id] = r.listing("/groups/" + id + "/children?max=" + strconv.Itoa(all))
+		r.children[id] = r.listing("/groups/" + id + "/children?" + wholeGroups + "&max=" + strconv.Itoa(all))
 	}
 	return r.children[id]
 }

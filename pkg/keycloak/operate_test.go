@@ -7,10 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
@@ -150,30 +147,6 @@ func discovery(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	}
 }
 
-// stoppedServer ends the server in the middle of a configure; the next run finishes.
-func stoppedServer(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
-	l := newLab(server, "stopped")
-	whole := newLab(server, "unstopped")
-	whole.mustUp(ctx, t)
-	want := whole.state(ctx, t)
-	var once sync.Once
-	l.watch.at = func(n int, _ *http.Request) (*http.Response, error) {
-		if n == len(whole.watch.requests())/2 {
-			once.Do(server.Stop)
-		}
-		return nil, nil
-	}
-	if err := l.up(ctx); err == nil || !strings.Contains(err.Error(), "no answer from Keycloak") {
-		t.Errorf("configure of a server that went away: %v", err)
-	}
-	l.watch.at = nil
-	server.Run(t)
-	l.mustUp(ctx, t)
-	if diff := cmp.Diff(want, l.state(ctx, t)); diff != "" {
-		t.Errorf("(-unstopped +stopped):\n%s", diff)
-	}
-}
-
 // tunnel reaches a server that has a public address by another one, as a port-forward does.
 func tunnel(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	const public = "https://auth.lab.demo.test/auth"
@@ -202,28 +175,4 @@ func tunnel(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	if claims := l.proofToken(ctx, t, "alice", password, Client{ID: "proof"}); claims.Text("iss") != public+"/realms/tunnel" {
 		t.Errorf("issuer %s", claims.Text("iss"))
 	}
-}
-
-// bootstrapAdministrator is removed at last, and does not come back with the server.
-func bootstrapAdministrator(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
-	l := newLab(server, "last")
-	l.mustUp(ctx, t)
-	if err := l.account.RemoveBootstrapUser(ctx, keycloaktest.AdminName); !errors.Is(err, ErrLastAdministrator) {
-		t.Errorf("the only administrator: %v", err)
-	}
-	must(t, l.theirs.post(ctx, "/realms/master/users", document{"username": "person", "enabled": true}))
-	person, err := l.theirs.Realm("master").FindUser(ctx, "person")
-	must(t, err)
-	var role document
-	must(t, l.theirs.get(ctx, "/realms/master/roles/admin", &role))
-	must(t, l.theirs.post(ctx, "/realms/master/users/"+person.ID+"/role-mappings/realm", []document{role}))
-	must(t, l.account.RemoveBootstrapUser(ctx, keycloaktest.AdminName))
-	server.Stop()
-	server.Run(t)
-	l.theirs.Reauthenticate()
-	if err := l.theirs.Login(ctx); !errors.Is(err, ErrCredentials) {
-		t.Errorf("the bootstrap administrator can still log in: %v", err)
-	}
-	l.mustUp(ctx, t)
-	l.unchanged(ctx, t)
 }

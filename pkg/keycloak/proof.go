@@ -22,7 +22,7 @@ func (t UserTokens) GoString() string { return t.String() }
 func (r *Realm) UserTokens(ctx context.Context, c Credentials) (UserTokens, error) {
 	c.Realm = r.name
 	var got tokens
-	err := retrying(ctx, true, func(ctx context.Context) error {
+	err := r.admin.retrying(ctx, true, func(ctx context.Context) error {
 		var err error
 		got, err = r.admin.grant(ctx, c.complete(), url.Values{"scope": {"openid"}})
 		return err

@@ -83,6 +83,8 @@ type lab struct {
 	realm     *Realm
 	smtp      *SMTP
 	accessed  time.Duration
+	// patience with a server in trouble.
+	patience time.Duration
 	// theirs is a hand to do by hand what an admin does in the console.
 	theirs *Admin
 }
@@ -96,7 +98,7 @@ func newLab(server *keycloaktest.Server, realm string) *lab {
 	admin := func(context.Context) (Credentials, error) {
 		return Credentials{Username: keycloaktest.AdminName, Password: keycloaktest.AdminPassword}, nil
 	}
-	l := &lab{server: server, watch: &watch{}, accessed: 5 * time.Minute}
+	l := &lab{server: server, watch: &watch{}, accessed: 5 * time.Minute, patience: outagePatience}
 	l.theirs = NewAdmin(server.URL, http.DefaultClient, admin)
 	l.bootstrap = NewAdmin(server.URL, &http.Client{Transport: l.watch}, admin)
 	l.account = ServiceAccount{ID: "kubectl-onyxia-" + realm, Realm: realm, Secret: given(ownSecret), Bootstrap: l.bootstrap}
@@ -112,6 +114,10 @@ func given(secret string) func(context.Context) (string, error) {
 func (l *lab) again() {
 	l.own = NewAdmin(l.server.URL, &http.Client{Transport: l.watch}, l.account.Credentials)
 	l.realm = l.own.Realm(l.account.Realm)
+	l.bootstrap.outage.over()
+	for _, a := range []*Admin{l.own, l.bootstrap} {
+		a.outage.patience = l.patience
+	}
 	l.watch.reset()
 }
 
@@ -302,6 +308,9 @@ func named(list []document) document {
 		key := each.text("clientId") + each.text("alias")
 		if key == "" {
 			key = each.text("name")
+		}
+		for out[key] != nil {
+			key += " again"
 		}
 		out[key] = strip(each)
 	}

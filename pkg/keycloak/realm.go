@@ -43,7 +43,7 @@ func (a *Admin) Realm(name string) *Realm {
 	r.clients = r.listing("/clients")
 	r.scopes = r.listing("/client-scopes")
 	r.roles = r.listing("/roles")
-	r.groups = r.listing("/groups")
+	r.groups = r.listing("/groups?" + wholeGroups)
 	r.actions = r.listing("/authentication/required-actions")
 	r.profile = engine.NewShared(r.readProfile)
 	return r

@@ -8,48 +8,46 @@ import (
 	"time"
 )
 
-// unreachableError says that a request got no answer.
-type unreachableError struct {
-	method, path string
-	err          error
-}
-
-func (e *unreachableError) Error() string {
-	return fmt.Sprintf("%s %s: no answer from Keycloak: %v", e.method, e.path, e.err)
-}
-
-func (e *unreachableError) Unwrap() error { return e.err }
-
-// How often a request is sent, and the first pause; each pause is twice the one before. A server that is gone for longer
-// than these 6 s is left to the next run.
+// Pauses between two attempts at a request: the first one, each one twice the one before, up to the longest.
 const (
-	attempts   = 6
-	firstPause = 200 * time.Millisecond
+	firstPause   = 200 * time.Millisecond
+	longestPause = 2 * time.Second
 )
 
-// retrying runs a request again while the server is in trouble, if it may be sent twice.
-func retrying(ctx context.Context, repeatable bool, send func(context.Context) error) error {
-	pause := firstPause
-	for attempt := 1; ; attempt++ {
+// retrying is the one place where requests are sent again: while the server is in trouble and the Admin has patience left. A
+// request that must not be sent twice is sent once. What it gives up with says what to do.
+func (a *Admin) retrying(ctx context.Context, repeatable bool, send func(context.Context) error) error {
+	began := time.Time{}
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := send(ctx)
-		if err == nil || !repeatable || !passing(err) || attempt == attempts {
+		if err == nil || !repeatable || !passing(err) {
 			return err
+		}
+		if began.IsZero() {
+			began = time.Now()
+		}
+		rest := a.outage.rest(began)
+		if rest <= 0 {
+			return a.outage.giveUp(err)
 		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w; last: %w", context.Cause(ctx), err)
-		case <-time.After(pause):
-			pause *= 2
+		case <-time.After(min(pause, rest)):
 		}
 	}
 }
 
 // passing tells trouble that may be over in a moment: no answer, or one of the server's own errors.
 func passing(err error) bool {
+	var dead *deadError
 	var unreachable *unreachableError
-	if errors.As(err, &unreachable) {
-		return !errors.Is(err, context.Canceled)
-	}
 	var e *Error
+	switch {
+	case errors.As(err, &dead):
+		return false
+	case errors.As(err, &unreachable):
+		return !unreachable.lasting()
+	}
 	return errors.As(err, &e) && e.Status >= http.StatusInternalServerError
 }

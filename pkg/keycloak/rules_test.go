@@ -9,22 +9,24 @@ import (
 
 func TestVersions(t *testing.T) {
 	for text, want := range map[string]struct {
-		version                                  Version
-		terms                                    string
-		profileSwitch, unmanaged, folds, noNonce bool
+		version                                             Version
+		terms                                               string
+		profileSwitch, unmanaged, folds, noNonce, bootstrap bool
 	}{
-		"19.0.3":              {Version{19, 0, 3}, "terms_and_conditions", true, false, false, false},
-		"20.0.5":              {Version{20, 0, 5}, "terms_and_conditions", true, false, false, false},
-		"21.1.2":              {Version{21, 1, 2}, "TERMS_AND_CONDITIONS", true, false, false, false},
-		"23.0.7":              {Version{23, 0, 7}, "TERMS_AND_CONDITIONS", true, false, true, false},
-		"24.0.5.redhat-00001": {Version{24, 0, 5}, "TERMS_AND_CONDITIONS", false, true, true, false},
-		"26.5.6":              {Version{26, 5, 6}, "TERMS_AND_CONDITIONS", false, true, true, true},
-		"999.0.0-SNAPSHOT":    {Version{999, 0, 0}, "TERMS_AND_CONDITIONS", false, true, true, true},
+		"19.0.3":              {Version{19, 0, 3}, "terms_and_conditions", true, false, false, false, false},
+		"20.0.5":              {Version{20, 0, 5}, "terms_and_conditions", true, false, false, false, false},
+		"21.1.2":              {Version{21, 1, 2}, "TERMS_AND_CONDITIONS", true, false, false, false, false},
+		"23.0.7":              {Version{23, 0, 7}, "TERMS_AND_CONDITIONS", true, false, true, false, false},
+		"25.0.6":              {Version{25, 0, 6}, "TERMS_AND_CONDITIONS", false, true, true, true, false},
+		"24.0.5.redhat-00001": {Version{24, 0, 5}, "TERMS_AND_CONDITIONS", false, true, true, false, false},
+		"26.5.6":              {Version{26, 5, 6}, "TERMS_AND_CONDITIONS", false, true, true, true, true},
+		"999.0.0-SNAPSHOT":    {Version{999, 0, 0}, "TERMS_AND_CONDITIONS", false, true, true, true, true},
 	} {
 		v, err := ParseVersion(text)
 		f := v.Features()
 		if err != nil || v != want.version || f.TermsAlias != want.terms || f.ProfileSwitch != want.profileSwitch ||
-			f.UnmanagedAttributes != want.unmanaged || f.FoldsUsernames != want.folds || f.NoNonce != want.noNonce || f.BasicScope != want.noNonce {
+			f.UnmanagedAttributes != want.unmanaged || f.FoldsUsernames != want.folds || f.NoNonce != want.noNonce || f.BasicScope != want.noNonce ||
+			f.BootstrapAdmin != want.bootstrap {
 			t.Errorf("%s: %v %+v %v", text, v, f, err)
 		}
 	}

@@ -107,7 +107,7 @@ func (a *Admin) Login(ctx context.Context) error {
 	a.mu.Lock()
 	a.refusal = nil
 	a.mu.Unlock()
-	return retrying(ctx, true, func(ctx context.Context) error {
+	return a.retrying(ctx, true, func(ctx context.Context) error {
 		_, err := a.accessToken(ctx)
 		return err
 	})

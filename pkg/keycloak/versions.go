@@ -53,11 +53,13 @@ type Features struct {
 	BasicScope bool
 	// NoNonce says that access tokens lack nonce and session_state, which keycloak-js before 25 asks for.
 	NoNonce bool
+	// BootstrapAdmin says that `kc.sh bootstrap-admin` makes an administrator on the server's own machine.
+	BootstrapAdmin bool
 }
 
 // differences is the table: what holds from a major version on, oldest first. Seen on 20.0.5, 21.1.2, 22.0.5, 23.0.7,
 // 24.0.5, 25.0.6 and 26.5.6; basic scope and nonce: Keycloak's changes-25_0_0.adoc; terms: keycloak#17277; profile:
-// changes-24_0_0.adoc.
+// changes-24_0_0.adoc; bootstrap-admin: not in 25.0.6, run on 26.5.6.
 func differences() []struct {
 	from int
 	set  func(*Features)
@@ -71,6 +73,7 @@ func differences() []struct {
 		{23, func(f *Features) { f.FoldsUsernames = true }},
 		{24, func(f *Features) { f.ProfileSwitch, f.UnmanagedAttributes = false, true }},
 		{25, func(f *Features) { f.BasicScope, f.NoNonce = true, true }},
+		{26, func(f *Features) { f.BootstrapAdmin = true }},
 	}
 }
 

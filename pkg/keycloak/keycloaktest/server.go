@@ -1,7 +1,7 @@
 // Package keycloaktest starts real Keycloak servers as plain processes, for tests.
 //
 // The versions to test on stand in the environment variable KEYCLOAK_VERSIONS ("20.0.5 21.1.2 24.0.5 26.5.6"); without it such
-// tests are skipped, because they need Java, 600 MB of memory and half a minute for each version.
+// tests are skipped, because they need Java, Maven, unzip, 160 MB to fetch and 600 MB of memory for each version, and minutes.
 package keycloaktest
 
 import (
@@ -31,7 +31,8 @@ func Versions(t testing.TB) []string {
 	t.Helper()
 	versions := strings.Fields(os.Getenv("KEYCLOAK_VERSIONS"))
 	if len(versions) == 0 {
-		t.Skip(`NOT RUN: this test needs real Keycloak servers; set KEYCLOAK_VERSIONS="20.0.5 21.1.2 24.0.5 26.5.6" (Java 17, Maven and unzip needed)`)
+		t.Skip(`NOT RUN: this test needs real Keycloak servers: apt-get install openjdk-17-jre-headless maven unzip, ` +
+			`then set KEYCLOAK_VERSIONS="20.0.5 21.1.2 24.0.5 26.5.6"; testbed/keycloak fetches them`)
 	}
 	return versions
 }
@@ -97,11 +98,7 @@ func (s *Server) Run(t testing.TB, more ...string) {
 	s.process = exec.Command(filepath.Join(s.home, "bin", "kc.sh"), args...)
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	s.process.Env = append(os.Environ(),
-		"KC_DB_URL=jdbc:h2:file:"+filepath.Join(s.dir, "h2")+";NON_KEYWORDS=VALUE",
-		"JAVA_OPTS=-Xms64m -Xmx512m -XX:MaxMetaspaceSize=320m -Djava.net.preferIPv4Stack=true",
-		"KEYCLOAK_ADMIN="+AdminName, "KEYCLOAK_ADMIN_PASSWORD="+AdminPassword,
-		"KC_BOOTSTRAP_ADMIN_USERNAME="+AdminName, "KC_BOOTSTRAP_ADMIN_PASSWORD="+AdminPassword)
+	s.process.Env = s.environment()
 	began := time.Now()
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
@@ -152,6 +149,39 @@ func (s *Server) Stop() {
 		}
 	}
 	s.process = nil
+}
+
+// Kill ends the process as a crash of its machine does, without a word; the database stays as it is.
+func (s *Server) Kill() {
+	if s.process == nil {
+		return
+	}
+	if err := syscall.Kill(-s.process.Process.Pid, syscall.SIGKILL); err == nil {
+		<-s.exited
+	}
+	s.process = nil
+}
+
+// Command runs kc.sh with other arguments than those of a server, on the stopped server's database. More environment is added.
+func (s *Server) Command(t testing.TB, environment []string, args ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(s.home, "bin", "kc.sh"), args...)
+	command.Env = append(s.environment(), environment...)
+	if said, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("kc.sh %s: %v\n%s", strings.Join(args, " "), err, said)
+	}
+}
+
+// Admin is the path of the server's own command line for its admin API, kcadm.sh.
+func (s *Server) Admin() string { return filepath.Join(s.home, "bin", "kcadm.sh") }
+
+// environment of the server's process.
+func (s *Server) environment() []string {
+	return append(os.Environ(),
+		"KC_DB_URL=jdbc:h2:file:"+filepath.Join(s.dir, "h2")+";NON_KEYWORDS=VALUE",
+		"JAVA_OPTS=-Xms64m -Xmx512m -XX:MaxMetaspaceSize=320m -Djava.net.preferIPv4Stack=true",
+		"KEYCLOAK_ADMIN="+AdminName, "KEYCLOAK_ADMIN_PASSWORD="+AdminPassword,
+		"KC_BOOTSTRAP_ADMIN_USERNAME="+AdminName, "KC_BOOTSTRAP_ADMIN_PASSWORD="+AdminPassword)
 }
 
 // Log is the end of what the server wrote.

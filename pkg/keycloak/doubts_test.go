@@ -1,0 +1,147 @@
+package keycloak
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+)
+
+func TestAnyHost(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"*": true, "h*": true, "http*": true, "https:*": true, "http://*": true, "https://*": true,
+		"https://lab.example*": true, "https://lab.example:*": true, "https://*.lab.example/": false,
+		"https://lab.example/*": false, "https://lab.example/a*": false, "https://lab.example/": false,
+		"/realms/lab/account/*": false, "/*": false, "org.example.app:/*": false, "": false,
+	} {
+		expect(t, anyHost(uri) == want, "%q: %t", uri, !want)
+	}
+}
+
+// doubts: what lets strangers in is told, once, and nothing is sent for it that the plan had not read.
+func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "doubts")
+	s := l.settings()
+	told, err := l.realm.Doubts(ctx, s)
+	expectDoubts(t, told, err, "anyone can sign up")
+	l.mustUp(ctx, t)
+	s.VerifyEmail = true
+	told, err = l.realm.Doubts(ctx, s)
+	expectDoubts(t, told, err)
+
+	l.realmByHand(ctx, t, document{"sslRequired": "none"})
+	for id, c := range map[string]document{
+		"star": {"redirectUris": []string{"https://their.example/*", "*"}}, "anyhost": {"redirectUris": []string{"https://their.example*"}},
+		"fine": {"redirectUris": []string{"https://their.example/*"}}, "off": {"redirectUris": []string{"*"}, "enabled": false},
+		"noflow": {"redirectUris": []string{"*"}, "standardFlowEnabled": false},
+	} {
+		l.byHand(ctx, t, "POST", "/clients", c.over(document{"clientId": id, "publicClient": true}))
+	}
+	l.again()
+	run := engine.Run{Steps: append(l.steps(), engine.New("doubts/test", &asking{r: l.realm, s: s, told: &told}, l.realm.ID()))}
+	_, err = run.Plan(ctx)
+	expectDoubts(t, told, err, "plain HTTP", "client anyhost", "client star")
+	expect(t, len(l.watch.requests()) <= 10, "a plan with doubts: %v", l.watch.requests())
+}
+
+// asking is a step that asks for doubts in an observation round, as a stage does.
+type asking struct {
+	r    *Realm
+	s    Settings
+	told *[]string
+}
+
+func (a *asking) Observe(ctx context.Context) (none struct{}, err error) {
+	*a.told, err = a.r.Doubts(ctx, a.s)
+	return none, err
+}
+func (a *asking) Plan(struct{}) engine.Change                 { return engine.Change{Action: engine.Unchanged} }
+func (a *asking) Apply(context.Context, struct{}) (err error) { return nil }
+
+// expectDoubts compares lines by their words, in any order.
+func expectDoubts(t *testing.T, told []string, err error, words ...string) {
+	t.Helper()
+	expect(t, err == nil && len(told) == len(words), "doubts: %q, %v", told, err)
+	for _, w := range words {
+		ok := slices.ContainsFunc(told, func(line string) bool { return strings.Contains(line, w) && strings.Contains(line, ": ") })
+		expect(t, ok, "no doubt about %q in %q", w, told)
+	}
+}
+
+const rescuePassword = "rescue-password-of-tests"
+
+// bootstrapAdministrator is retired at last, does not come back with the server, and what only an administrator can do can
+// still be done.
+func bootstrapAdministrator(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "last")
+	told, err := l.account.Doubts(ctx, l.own)
+	expectDoubts(t, told, err)
+	l.account.BootstrapUser = keycloaktest.AdminName
+	err = l.account.RetireBootstrap(ctx, l.own)
+	expect(t, errors.Is(err, ErrAccountNeeded), "retired before the service account stands: %v", err)
+	l.mustUp(ctx, t)
+	told, err = l.account.Doubts(ctx, l.own)
+	expectDoubts(t, told, err, "retire-bootstrap")
+	theirs := l.account
+	theirs.BootstrapUser = ""
+	told, err = theirs.Doubts(ctx, l.own)
+	expectDoubts(t, told, err, "everybody tries first")
+	expect(t, theirs.RetireBootstrap(ctx, l.own) != nil, "an administrator that is not ours was retired")
+
+	l.rescuer(ctx, t)
+	must(t, l.account.RetireBootstrap(ctx, l.own))
+	must(t, l.account.RetireBootstrap(ctx, l.own))
+	told, err = l.account.Doubts(ctx, l.own)
+	expectDoubts(t, told, err)
+	info, err := l.own.ServerInfo(ctx)
+	must(t, err)
+	server.Stop()
+	if info.Features.BootstrapAdmin {
+		server.Command(t, []string{"RESCUE=" + rescuePassword}, "bootstrap-admin", "user", "--username", "rescue", "--password:env", "RESCUE")
+	}
+	server.Run(t)
+	l.theirs.Reauthenticate()
+	err = l.theirs.Login(ctx)
+	expect(t, errors.Is(err, ErrCredentials), "the bootstrap administrator can still log in: %v", err)
+	l.mustUp(ctx, t)
+	l.unchanged(ctx, t)
+	l.lostAccount(ctx, t)
+}
+
+// rescuer adds another administrator where the server has no other way to make one, after it was asked for.
+func (l *lab) rescuer(ctx context.Context, t *testing.T) {
+	t.Helper()
+	info, err := l.own.ServerInfo(ctx)
+	must(t, err)
+	if info.Features.BootstrapAdmin {
+		return
+	}
+	err = l.account.RetireBootstrap(ctx, l.own)
+	expect(t, errors.Is(err, ErrLastAdministrator), "the only administrator: %v", err)
+	must(t, l.theirs.post(ctx, "/realms/master/users", document{"username": "rescue", "enabled": true,
+		"credentials": []document{{"type": "password", "value": rescuePassword, "temporary": false}}}))
+	person, err := l.theirs.Realm("master").FindUser(ctx, "rescue")
+	must(t, err)
+	var role document
+	must(t, l.theirs.get(ctx, "/realms/master/roles/admin", &role))
+	must(t, l.theirs.post(ctx, "/realms/master/users/"+person.ID+"/role-mappings/realm", []document{role}))
+}
+
+// lostAccount makes the service account again with another administrator, after its secret was lost.
+func (l *lab) lostAccount(ctx context.Context, t *testing.T) {
+	t.Helper()
+	l.account.Secret = given("another-secret-0123456789")
+	l.again()
+	_, plan := l.plan(ctx, t)
+	change := plan.Steps[0].Change
+	expect(t, change.Action == engine.Blocked && strings.Contains(change.Fix, "bootstrap-admin"), "plan without any login: %+v", change)
+	l.account.Bootstrap = NewAdmin(l.server.URL, l.bootstrap.http, func(context.Context) (Credentials, error) {
+		return Credentials{Username: "rescue", Password: rescuePassword}, nil
+	})
+	l.mustUp(ctx, t)
+	l.unchanged(ctx, t)
+}
