@@ -7,15 +7,11 @@ import (
 	"strings"
 )
 
-// Doubts are what lets strangers in when the Settings stand: things of other people that the steps leave alone, and what the
-// Settings themselves leave open. One line each with its fix. A realm that is not there yet, or that we cannot log in for yet,
-// has only the latter. It asks for what the steps of the realm read anyway, so in an observation round it sends nothing.
-func (r *Realm) Doubts(ctx context.Context, s Settings) ([]string, error) {
+// Doubts are what lets strangers in whatever the steps do: things of other people that they leave alone. One line each with
+// its fix; none for a realm that is not there yet, or that we cannot log in for yet. It asks for what the steps of the realm
+// read anyway, so in an observation round it sends nothing.
+func (r *Realm) Doubts(ctx context.Context) ([]string, error) {
 	var doubts []string
-	if s.Registration && !s.VerifyEmail {
-		doubts = append(doubts, "realm "+r.name+": anyone can sign up with an address of somebody else, because none is verified: "+
-			"name a mail server (auth.smtp), or set auth.registration to false")
-	}
 	self, err := r.self.Get(ctx)
 	if gone(err) || errors.Is(err, ErrCredentials) || err == nil && self == nil {
 		return doubts, nil

@@ -25,12 +25,10 @@ func TestAnyHost(t *testing.T) {
 // doubts: what lets strangers in is told, once, and nothing is sent for it that the plan had not read.
 func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l := newLab(server, "doubts")
-	s := l.settings()
-	told, err := l.realm.Doubts(ctx, s)
-	expectDoubts(t, told, err, "anyone can sign up")
+	told, err := l.realm.Doubts(ctx)
+	expectDoubts(t, told, err)
 	l.mustUp(ctx, t)
-	s.VerifyEmail = true
-	told, err = l.realm.Doubts(ctx, s)
+	told, err = l.realm.Doubts(ctx)
 	expectDoubts(t, told, err)
 
 	l.realmByHand(ctx, t, document{"sslRequired": "none"})
@@ -42,7 +40,7 @@ func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 		l.byHand(ctx, t, "POST", "/clients", c.over(document{"clientId": id, "publicClient": true}))
 	}
 	l.again()
-	run := engine.Run{Steps: append(l.steps(), engine.New("doubts/test", &asking{r: l.realm, s: s, told: &told}, l.realm.ID()))}
+	run := engine.Run{Steps: append(l.steps(), engine.New("doubts/test", &asking{r: l.realm, told: &told}, l.realm.ID()))}
 	_, err = run.Plan(ctx)
 	expectDoubts(t, told, err, "plain HTTP", "client anyhost", "client star")
 	expect(t, len(l.watch.requests()) <= 10, "a plan with doubts: %v", l.watch.requests())
@@ -51,12 +49,11 @@ func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 // asking is a step that asks for doubts in an observation round, as a stage does.
 type asking struct {
 	r    *Realm
-	s    Settings
 	told *[]string
 }
 
 func (a *asking) Observe(ctx context.Context) (none struct{}, err error) {
-	*a.told, err = a.r.Doubts(ctx, a.s)
+	*a.told, err = a.r.Doubts(ctx)
 	return none, err
 }
 func (a *asking) Plan(struct{}) engine.Change                 { return engine.Change{Action: engine.Unchanged} }

@@ -3,7 +3,6 @@ package onyxia
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
@@ -39,7 +38,7 @@ func (in Input) check(schema Schema) error {
 	}
 	var errs []error
 	if in.Auth {
-		errs = append(errs, in.checkAuth(schema), in.checkTerms(schema))
+		errs = append(errs, in.checkAuth(schema), CheckTerms(in.ChartVersion, p.Auth.Terms), in.checkQuotas(schema))
 	}
 	if in.S3 {
 		_, err := in.sessionSeconds()
@@ -58,24 +57,6 @@ func (in Input) checkAuth(schema Schema) error {
 		return fmt.Errorf("onyxia chart %s reads groups from the claim \"groups\" only, and auth.groupsClaim is %q: take profile current", in.ChartVersion, auth.GroupsClaim)
 	}
 	return nil
-}
-
-// checkTerms: the web application of chart 11 throws at start on terms that come from another host (web 5.5.1,
-// ensureUrlIsSafe), and hands only those below custom-resources to the login page.
-func (in Input) checkTerms(schema Schema) error {
-	if schema == Schema4 {
-		return nil
-	}
-	for _, url := range in.Platform.Auth.Terms {
-		if !servedByWeb(url) {
-			return fmt.Errorf("auth.terms: %s: the web application of chart %s shows files of its own only, and no page at all otherwise: put the text in a zip, name that by app.values.web.env.CUSTOM_RESOURCES, and write %%PUBLIC_URL%%/custom-resources/FILE here", url, in.ChartVersion)
-		}
-	}
-	return nil
-}
-
-func servedByWeb(url string) bool {
-	return strings.HasPrefix(url, "/") || strings.HasPrefix(url, "%PUBLIC_URL%/")
 }
 
 func (in Input) checkS3(schema Schema) error {

@@ -111,14 +111,6 @@ func (l *linter) placeholders(path string, value any) {
 	}
 }
 
-// checkWebTerms: web versions from chart 8.0.0 on throw at start on an address of another host (ensureUrlIsSafe.ts).
-func checkWebTerms(l *linter, values map[string]any) {
-	terms := text(part(values, "web", "env"), "TERMS_OF_SERVICES")
-	if l.atLeast(8, 0, 0) && strings.Contains(terms, "://") {
-		l.fail("web.env.TERMS_OF_SERVICES", "an address of another host: the page stays blank for everyone", "put the file in the zip that CUSTOM_RESOURCES names, and write %PUBLIC_URL%/custom-resources/FILE")
-	}
-}
-
 // text is a single value below a key, as text; empty if there is none.
 func text(m map[string]any, key string) string {
 	s, _ := scalarText(m[key])

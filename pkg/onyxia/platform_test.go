@@ -61,6 +61,14 @@ func with(chart string, parts int, change ...func(*platform.Config)) func(*testi
 	}
 }
 
+// quotasOf has a default, and more than that for users.
+func quotasOf(c *platform.Config) {
+	c.App.Quota = platform.Quotas{
+		Default: platform.Quota{RequestsMemory: "10Gi", Pods: 10},
+		User:    platform.Quota{LimitsCPU: "4", RequestsMemory: "20Gi"},
+	}
+}
+
 // examples cover both generations, each part that may stand, and what may be brought along.
 func examples() []example {
 	privateCA := func(chart string) func(*testing.T) Input {
@@ -104,6 +112,12 @@ func examples() []example {
 			c.Prefixes = platform.Prefixes{User: "u-", Group: "g-"}
 			c.Ingress.Class = "public"
 			c.Hosts = platform.Hosts{Onyxia: "datalab", Lab: "apps"}
+			c.App.Values = map[string]any{"web": map[string]any{"env": map[string]any{"CUSTOM_RESOURCES": "https://example.org/resources.zip"}}}
+		})},
+		{"11-quotas", with(chart11, 1, quotasOf, func(c *platform.Config) {
+			c.App.Quota.Roles = map[string]platform.Quota{"staff": {RequestsCPU: "16", Pods: 50}}
+			none := 0
+			c.App.Quota.Group.RequestsGPU = &none
 		})},
 		{"4-anonymous", with(chart4, 0)},
 		{"4-auth", with(chart4, 1)},
@@ -111,6 +125,7 @@ func examples() []example {
 		{"4-auth-s3-vault", with(chart4, 3)},
 		{"4-private-ca", privateCA(chart4)},
 		{"4-overlays", overlays(chart4)},
+		{"4-quotas", with(chart4, 1, quotasOf)},
 		{"4-external", with("4.4.3", 3, amazon, func(c *platform.Config) {
 			c.Auth = platform.Auth{Mode: "keycloak", URL: "https://sso.example.org/auth/", Realm: "lab", Terms: map[string]string{"en": "https://example.org/terms.md"}}
 			c.Vault = platform.Vault{Mode: "external", URL: "https://vault.example.org/"}

@@ -16,10 +16,9 @@ type services struct {
 	NamespacePrefix      string `json:"namespacePrefix"`
 	GroupNamespacePrefix string `json:"groupNamespacePrefix"`
 	// AuthenticationMode is how the API shows itself to Kubernetes.
-	AuthenticationMode string   `json:"authenticationMode"`
-	Expose             expose   `json:"expose"`
-	AllowedURIPattern  string   `json:"allowedURIPattern"`
-	Quotas             struct{} `json:"quotas"`
+	AuthenticationMode string `json:"authenticationMode"`
+	Expose             expose `json:"expose"`
+	AllowedURIPattern  string `json:"allowedURIPattern"`
 }
 
 // expose names the class: without it services get an Ingress that no controller takes up (P16).

@@ -4,11 +4,16 @@ import "github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 
 // region11 is a region as API v4.12.0 and web 5.5.1 read it (Region.java, ApiTypes.ts).
 type region11 struct {
-	ID       string   `json:"id"`
-	Name     string   `json:"name"`
-	Services services `json:"services"`
-	Data     *data11  `json:"data,omitempty"`
-	Vault    *vault11 `json:"vault,omitempty"`
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Services services11 `json:"services"`
+	Data     *data11    `json:"data,omitempty"`
+	Vault    *vault11   `json:"vault,omitempty"`
+}
+
+type services11 struct {
+	services
+	Quotas quotas11 `json:"quotas"`
 }
 
 type data11 struct {
@@ -64,7 +69,11 @@ type oidcConfiguration struct {
 
 // newRegion11 leaves services.type out, which the API dropped with chart 9.0.0.
 func newRegion11(in Input) (region11, error) {
-	r := region11{ID: regionID, Name: regionName, Services: newServices(in, "serviceAccount")}
+	quotas, err := newQuotas11(in)
+	if err != nil {
+		return region11{}, err
+	}
+	r := region11{ID: regionID, Name: regionName, Services: services11{services: newServices(in, "serviceAccount"), Quotas: quotas}}
 	if in.S3 {
 		seconds, err := in.sessionSeconds()
 		if err != nil {

@@ -15,6 +15,7 @@ type region4 struct {
 type services4 struct {
 	Type string `json:"type"`
 	services
+	Quotas quotas4 `json:"quotas"`
 }
 
 type data4 struct {
@@ -54,7 +55,11 @@ type keycloakParams struct {
 // newRegion4 lets the API act as itself: the mode is called admin here.
 func newRegion4(in Input) (region4, error) {
 	p := in.Platform
-	r := region4{ID: regionID, Name: regionName, Services: services4{Type: "KUBERNETES", services: newServices(in, "admin")}}
+	quotas, err := newQuotas4(in)
+	if err != nil {
+		return region4{}, err
+	}
+	r := region4{ID: regionID, Name: regionName, Services: services4{Type: "KUBERNETES", services: newServices(in, "admin"), Quotas: quotas}}
 	if in.S3 {
 		seconds, err := in.sessionSeconds()
 		if err != nil {

@@ -27,7 +27,7 @@ type Config struct {
 	Vault Vault `json:"vault,omitzero"`
 	// Charts overrides the profile's charts, by component: traefik, ingress-nginx, onyxia, keycloakx, minio, vault.
 	Charts map[string]Chart `json:"charts,omitempty"`
-	// Images overrides the profile's images, by component: keycloak, postgres, minio, vault, curl.
+	// Images overrides images, each with its tag, by name: traefik, ingress-nginx, onyxia-web, onyxia-api, keycloak, curl, postgres, minio, vault, openbao.
 	Images map[string]string `json:"images,omitempty"`
 }
 
@@ -67,6 +67,8 @@ type Ingress struct {
 	Service string `json:"service,omitempty"`
 	// Namespace of the controller. Default: the controller's name.
 	Namespace string `json:"namespace,omitempty"`
+	// PrivateDNS says that the hosts below the domain can be looked up in the cluster, and need not be from where the plugin runs.
+	PrivateDNS bool `json:"privateDNS,omitempty"`
 	// Values are Helm values put on top of ours.
 	Values map[string]any `json:"values,omitempty"`
 }
@@ -91,6 +93,20 @@ type ACME struct {
 	Email string `json:"email,omitempty"`
 	// CABundle is a PEM file, or PEM text, to trust for the connection to the server itself.
 	CABundle string `json:"caBundle,omitempty"`
+	// EAB binds the account to one that the authority has given you (RFC 8555 section 7.3.4); most authorities ask for none.
+	EAB EAB `json:"eab,omitzero"`
+	// KeyType of the certificate's key. Default ec256. Changed, the next `tls issue` orders a certificate with such a key.
+	KeyType string `json:"keyType,omitempty" enum:"ec256,ec384,rsa2048,rsa4096"`
+	// PreferredChain is the common name of the root that the chain should lead to, where the authority offers several.
+	PreferredChain string `json:"preferredChain,omitempty"`
+}
+
+// EAB is an external account binding. Its HMAC key stands in a Secret or in the environment, never here.
+type EAB struct {
+	// Kid is the key identifier that the authority gave you.
+	Kid string `json:"kid,omitempty"`
+	// HMACSecret is namespace/name of a Secret with the HMAC key, as the authority wrote it, under "hmac". Default: the variable ACME_EAB_HMAC of the environment, or the file that ACME_EAB_HMAC_FILE names.
+	HMACSecret string `json:"hmacSecret,omitempty"`
 }
 
 // DNS is how the DNS-01 challenge is answered (RFC 8555 section 8.4).
@@ -107,6 +123,8 @@ type App struct {
 	Namespace string `json:"namespace,omitempty"`
 	// Values are Helm values put on top of ours.
 	Values map[string]any `json:"values,omitempty"`
+	// Quota limits what the namespaces of users and groups may take; needs a login.
+	Quota Quotas `json:"quota,omitzero"`
 	// Region is put on top of the region we render.
 	Region map[string]any `json:"region,omitempty"`
 }

@@ -1,5 +1,60 @@
 package platform
 
+import "encoding/json"
+
+// Quotas are the limits of users' and groups' namespaces. Onyxia keeps them as a ResourceQuota in each.
+type Quotas struct {
+	// Enabled puts the quotas below in force. Default true as soon as there is one.
+	Enabled *bool `json:"enabled,omitempty"`
+	// AllowUserModification lets users change their own quota; charts before 10.0.0 only. Default false.
+	AllowUserModification *bool `json:"allowUserModification,omitempty"`
+	// Default is for users and groups, where their own leaves a limit out.
+	Default Quota `json:"default,omitzero"`
+	// User limits each user's namespace.
+	User Quota `json:"user,omitzero"`
+	// Group limits each group's namespace.
+	Group Quota `json:"group,omitzero"`
+	// Roles limit the namespaces of users with a role, in the place of the user's; the first role that matches counts. From chart 10.0.0 on.
+	Roles map[string]Quota `json:"roles,omitempty"`
+}
+
+// Quota is one ResourceQuota (Quota.java of the API, v0.30 and v4.12.0).
+type Quota struct {
+	// RequestsCPU is the sum of what all pods ask for.
+	RequestsCPU Amount `json:"requests.cpu,omitempty"`
+	// RequestsMemory is the sum of what all pods ask for.
+	RequestsMemory Amount `json:"requests.memory,omitempty"`
+	// LimitsCPU is the sum of the pods' limits.
+	LimitsCPU Amount `json:"limits.cpu,omitempty"`
+	// LimitsMemory is the sum of the pods' limits.
+	LimitsMemory Amount `json:"limits.memory,omitempty"`
+	// RequestsStorage is the sum of all volumes.
+	RequestsStorage Amount `json:"requests.storage,omitempty"`
+	// RequestsEphemeral is the sum of what all pods ask for on their nodes' disks; from chart 4.2.0 on.
+	RequestsEphemeral Amount `json:"requests.ephemeral-storage,omitempty"`
+	// LimitsEphemeral is the sum of the pods' limits for their nodes' disks; from chart 4.2.0 on.
+	LimitsEphemeral Amount `json:"limits.ephemeral-storage,omitempty"`
+	// Pods is how many there may be.
+	Pods int `json:"count/pods,omitempty"`
+	// RequestsGPU is how many GPUs all pods may ask for; from chart 4.2.0 on.
+	RequestsGPU *int `json:"requests.nvidia.com/gpu,omitempty"`
+	// LimitsGPU is the sum of the pods' limits for GPUs; from chart 4.2.0 on.
+	LimitsGPU *int `json:"limits.nvidia.com/gpu,omitempty"`
+}
+
+// Amount is a quantity as Kubernetes writes it, "500m" or "10Gi". In the file it may also be a plain number.
+type Amount string
+
+// UnmarshalJSON takes text and numbers; whether they are quantities is for Validate to say.
+func (a *Amount) UnmarshalJSON(raw []byte) error {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		text = string(raw)
+	}
+	*a = Amount(text)
+	return nil
+}
+
 // Auth is the auth stage.
 type Auth struct {
 	// Mode is "install" for Keycloak by its chart, "keycloak" for one that is there, "oidc" for another issuer, "none" for no login.
@@ -26,7 +81,7 @@ type Auth struct {
 	Locales []string `json:"locales,omitempty"`
 	// Session is how long a login lasts (Go duration). Default 336h, 14 days.
 	Session string `json:"session,omitempty"`
-	// Terms is a URL, or one per locale, of the terms and conditions. Empty: no terms.
+	// Terms is a URL per locale of the terms and conditions; from chart 11 on of files of Onyxia's own web application ("%PUBLIC_URL%/custom-resources/FILE"). Empty: no terms.
 	Terms map[string]string `json:"terms,omitempty"`
 	// Theme is the login theme's jar.
 	Theme Theme `json:"theme,omitzero"`
@@ -56,13 +111,13 @@ type SMTP struct {
 	Host string `json:"host,omitempty"`
 	// Port, default 587.
 	Port int `json:"port,omitempty"`
-	// From is the sender's address.
+	// From is the sender's address. Amazon SES has to know it, or its domain, as a verified identity.
 	From string `json:"from,omitempty"`
 	// FromName is the sender's name as people see it.
 	FromName string `json:"fromName,omitempty"`
 	// ReplyTo is where answers go.
 	ReplyTo string `json:"replyTo,omitempty"`
-	// Encryption is "starttls" (default), "tls" or "none".
+	// Encryption is "starttls", "tls" or "none". Default "starttls", on the ports 465 and 2465 "tls".
 	Encryption string `json:"encryption,omitempty" enum:"starttls,tls,none"`
 	// Username at the mail server; empty for none.
 	Username string `json:"username,omitempty"`
@@ -72,8 +127,8 @@ type SMTP struct {
 
 // Database is Keycloak's PostgreSQL.
 type Database struct {
-	// Mode is "install" for a StatefulSet of ours, "external" for a server of yours.
-	Mode string `json:"mode,omitempty" enum:"install,external"`
+	// Mode is "install" for a StatefulSet of ours (the default), "cloudnative-pg" for a Cluster of that operator, "external" for a server of yours.
+	Mode string `json:"mode,omitempty" enum:"install,cloudnative-pg,external"`
 	// Host of an external server.
 	Host string `json:"host,omitempty"`
 	// Port, default 5432.
@@ -82,10 +137,12 @@ type Database struct {
 	Name string `json:"name,omitempty"`
 	// CredentialsSecret in Keycloak's namespace, with username and password.
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
-	// Size of the volume. Default 8Gi.
+	// Size of the volume (of each volume with cloudnative-pg). Default 8Gi.
 	Size string `json:"size,omitempty"`
 	// StorageClass of the volume; empty for the cluster's default.
 	StorageClass string `json:"storageClass,omitempty"`
+	// Instances of cloudnative-pg: one primary, the others stand by. Default 1.
+	Instances int `json:"instances,omitempty"`
 }
 
 // S3 is the s3 stage.

@@ -32,11 +32,14 @@ func authDefaults(a *Auth) {
 	set(&a.GroupsClaim, "groups")
 	set(&a.Session, "336h")
 	set(&a.SMTP.Port, 587)
+	if a.SMTP.speaksTLS() {
+		set(&a.SMTP.Encryption, "tls")
+	}
 	set(&a.SMTP.Encryption, "starttls")
-	set(&a.Database.Mode, "install")
 	set(&a.Database.Port, 5432)
 	set(&a.Database.Name, "keycloak")
 	set(&a.Database.Size, "8Gi")
+	set(&a.Database.Instances, 1)
 	if a.Registration == nil {
 		yes := true
 		a.Registration = &yes

@@ -79,6 +79,11 @@ func TestComplete(t *testing.T) {
 		"vault without url":   {change: func(c *Config) { c.Vault.Mode = "external" }, fail: "vault.url"},
 		"even raft":           {change: func(c *Config) { c.Vault.Replicas = 2 }, fail: "vault.replicas"},
 		"no such bundle":      {change: func(c *Config) { c.Trust.CABundle = "/does/not/exist" }, fail: "trust.caBundle"},
+		"eab":                 {change: func(c *Config) { c.TLS.ACME.EAB = EAB{Kid: "kid-1", HMACSecret: "onyxia/eab"} }},
+		"eab by environment":  {change: func(c *Config) { c.TLS.ACME.EAB.Kid = "kid-1" }},
+		"hmac without kid":    {change: func(c *Config) { c.TLS.ACME.EAB.HMACSecret = "onyxia/eab" }, fail: "tls.acme.eab.kid"},
+		"hmac itself":         {change: func(c *Config) { c.TLS.ACME.EAB = EAB{Kid: "kid-1", HMACSecret: "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV"} }, fail: "not namespace/name of a Secret; the HMAC key itself stands in that Secret"},
+		"key type":            {change: func(c *Config) { c.TLS.ACME.KeyType = "dsa" }, fail: `tls.acme.keyType: "dsa" is not one of ec256, ec384, rsa2048, rsa4096`},
 		"renamed hosts":       {change: func(c *Config) { c.Hosts = Hosts{Onyxia: "datalab", Lab: "kub"} }},
 		"existing everything": {change: func(c *Config) { c.Auth = Auth{Mode: "oidc", URL: "https://sso.example.org/x"} }},
 	} {

@@ -26,6 +26,10 @@ func Validate(c Config) error {
 		checkQuantities(c),
 		checkDurations(c),
 		checkExternal(c),
+		checkEAB(c.TLS.ACME.EAB),
+		checkDatabase(c.Auth),
+		checkMail(c.Auth.SMTP),
+		checkQuotas(c.App.Quota),
 	)
 }
 
@@ -132,6 +136,39 @@ func checkExternal(c Config) error {
 	}
 	if c.Vault.Replicas != 1 && c.Vault.Replicas != 3 {
 		errs = append(errs, fmt.Errorf("vault.replicas: %d: raft wants 1 or 3", c.Vault.Replicas))
+	}
+	return errors.Join(errs...)
+}
+
+// checkEAB: a key without its identifier binds nothing.
+func checkEAB(b EAB) error {
+	if b.HMACSecret == "" {
+		return nil
+	}
+	var errs []error
+	if b.Kid == "" {
+		errs = append(errs, errors.New("tls.acme.eab.kid: the key identifier is needed, because tls.acme.eab.hmacSecret is set"))
+	}
+	if namespace, name, ok := strings.Cut(b.HMACSecret, "/"); !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
+		errs = append(errs, errors.New("tls.acme.eab.hmacSecret: not namespace/name of a Secret; the HMAC key itself stands in that Secret, or in the environment, never in the configuration"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkDatabase: what is brought along needs an address and a login.
+func checkDatabase(a Auth) error {
+	db := a.Database
+	var errs []error
+	if db.Mode == "external" && a.Mode == "install" {
+		if db.Host == "" {
+			errs = append(errs, errors.New("auth.database.host: the server's name is needed, because auth.database.mode is external"))
+		}
+		if len(validation.IsDNS1123Subdomain(db.CredentialsSecret)) > 0 {
+			errs = append(errs, fmt.Errorf("auth.database.credentialsSecret: %q is not the name of a Secret in namespace %s with username and password, and auth.database.mode is external", db.CredentialsSecret, a.Namespace))
+		}
+	}
+	if db.Instances < 1 {
+		errs = append(errs, fmt.Errorf("auth.database.instances: %d: at least 1", db.Instances))
 	}
 	return errors.Join(errs...)
 }

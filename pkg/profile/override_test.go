@@ -56,7 +56,7 @@ func TestWithChartRefuses(t *testing.T) {
 func TestWithImage(t *testing.T) {
 	for name, c := range map[string]struct{ profile, image, component, role string }{
 		"keycloak in current":       {"current", "keycloak", "keycloakx", "server"},
-		"keycloak in the guide":     {"guide-2023", "keycloak", "keycloak", "server"},
+		"keycloak in the guide":     {"guide-2023", "keycloak", "keycloakx", "server"},
 		"curl is Keycloak's init":   {"current", "curl", "keycloakx", "init"},
 		"onyxia's API has none yet": {"current", "onyxia-api", "onyxia", "api"},
 		"postgres":                  {"current", "postgres", "postgres", "server"},

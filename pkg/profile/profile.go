@@ -32,7 +32,7 @@ type Component struct {
 	EndOfLife string `json:"endOfLife,omitempty"`
 }
 
-// Profile is a named set of components: traefik, ingress-nginx, onyxia, keycloakx, keycloak, postgres, minio, vault, openbao.
+// Profile is a named set of components: traefik, ingress-nginx, onyxia, keycloakx, postgres, minio, vault, openbao.
 type Profile struct {
 	Name       string               `json:"name"`
 	Components map[string]Component `json:"components"`

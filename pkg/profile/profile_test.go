@@ -50,7 +50,7 @@ func TestCharts(t *testing.T) {
 		"openbao":             {"current", "openbao", "0.29.2", "dc6c523aa895eb65b25aa31ad370d2facefb709d27d8020cec4177ac1524bea4"},
 		"guide ingress-nginx": {"guide-2023", "ingress-nginx", "4.15.1", "3eff0bd18151d6e6b1c441463410571443dda1ac78292cb189346628de784f0c"},
 		"guide onyxia":        {"guide-2023", "onyxia", "4.1.1", "442c28bbc28e8a536ba952eadf9709b6e7c5ab4005e65035c3d44a3df6bd7a1c"},
-		"guide keycloak":      {"guide-2023", "keycloak", "18.4.3", "f7a492b0ab6336566160f32b0efbc1ec033e40aeb2b871b055f3e2449e2949f8"},
+		"guide keycloakx":     {"guide-2023", "keycloakx", "2.2.2", "07fea16f28fa02e4c1bc2c8ea4c6e6eb8b30314c4ef4be594ef08d4152359ffb"},
 		"guide minio":         {"guide-2023", "minio", "5.0.13", "3c18f7381efe6d86497f952e6d5f59003ee5a009c54778ddea1ee8d3c7bed9c8"},
 		"guide vault":         {"guide-2023", "vault", "0.25.0", none},
 	} {
@@ -75,7 +75,7 @@ func TestImages(t *testing.T) {
 		"docker.io/pgsty/minio:RELEASE.2026-06-18T00-00-00Z": {"current", "minio", "server"},
 		"docker.io/hashicorp/vault:2.0.4":                    {"current", "vault", "server"},
 		"quay.io/openbao/openbao:2.6.2":                      {"current", "openbao", "server"},
-		"quay.io/keycloak/keycloak:19.0.3-legacy":            {"guide-2023", "keycloak", "server"},
+		"quay.io/keycloak/keycloak:21.1.2":                   {"guide-2023", "keycloakx", "server"},
 		"quay.io/minio/minio:RELEASE.2023-07-07T07-13-57Z":   {"guide-2023", "minio", "server"},
 		"docker.io/hashicorp/vault:1.14.1":                   {"guide-2023", "vault", "server"},
 	} {
@@ -138,7 +138,7 @@ func TestEndOfLife(t *testing.T) {
 
 func TestComponentUnknownListsTheKnown(t *testing.T) {
 	_, err := load(t, "guide-2023").Component("traefik")
-	if err == nil || !strings.Contains(err.Error(), "it has ingress-nginx, keycloak, minio, onyxia, postgres, vault") {
+	if err == nil || !strings.Contains(err.Error(), "it has ingress-nginx, keycloakx, minio, onyxia, postgres, vault") {
 		t.Error(err)
 	}
 }

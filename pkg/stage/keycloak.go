@@ -68,7 +68,11 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	k.Bootstrap = keycloak.NewAdmin(base, httpClient, func(ctx context.Context) (keycloak.Credentials, error) {
 		return administrator(ctx, p, client)
 	})
-	k.Account = keycloak.ServiceAccount{ID: keycloakAccount, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
+	var started string
+	if p.Auth.Mode == "install" {
+		started = KeycloakBootstrapUser
+	}
+	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
 	k.Own = keycloak.NewAdmin(base, httpClient, k.Account.Credentials)
 	k.Realm = k.Own.Realm(p.Auth.Realm)
 	return k
@@ -85,8 +89,11 @@ func (k *Keycloak) secret(ctx context.Context) (string, error) {
 	return value.Reveal(), nil
 }
 
-// KeycloakBootstrapSecret holds the administrator of a Keycloak that we install.
-const KeycloakBootstrapSecret = "keycloak-bootstrap"
+// KeycloakBootstrapSecret holds the administrator of a Keycloak that we install, KeycloakBootstrapUser.
+const (
+	KeycloakBootstrapSecret = "keycloak-bootstrap"
+	KeycloakBootstrapUser   = "onyxia-bootstrap"
+)
 
 // administrator reads the credentials of an administrator of realm master: the one that Keycloak made at its first start,
 // or the one that auth.credentialsSecret names.

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -264,9 +265,13 @@ func (b testbed) clientID(name string) string {
 // issuer that nothing is known of. Neither is ours to install or to remove.
 func (b testbed) elsewhere() {
 	t := b.t.(*testing.T)
-	b.configure(map[string]any{"auth": map[string]any{
-		"mode": "keycloak", "url": "https://auth.lab.demo.test/auth", "realm": "second", "credentialsSecret": "keycloak/keycloak-bootstrap", "theme": map[string]any{"url": "none"},
-	}})
+	defer func() {
+		b.configure(auth(nil))
+		b.onyxia("up", "auth", "app").ok(t)
+	}()
+	b.configure(auth(map[string]any{
+		"mode": "keycloak", "url": "https://auth.lab.demo.test/auth", "realm": "second", "credentialsSecret": "keycloak/keycloak-bootstrap",
+	}))
 	install := b.onyxia("auth", "install").ok(t)
 	if !strings.Contains(install.stdout, "realm.keycloak/second created") || strings.Contains(install.stdout, "release.helm/keycloak") {
 		t.Errorf("a Keycloak that is there:\n%s", install.stdout)
@@ -277,16 +282,29 @@ func (b testbed) elsewhere() {
 	if writes := b.writes(func() { b.onyxia("auth", "install").ok(t) }); len(writes) > 0 {
 		t.Errorf("the second run wrote:\n%s", strings.Join(writes, "\n"))
 	}
-	b.configure(map[string]any{"auth": map[string]any{"mode": "oidc", "url": issuer, "clientID": "onyxia"}})
-	other := b.onyxia("auth", "install").ok(t)
+	b.configure(auth(map[string]any{"mode": "oidc", "url": issuer, "clientID": "onyxia"}))
+	other := b.onyxia("auth", "configure").ok(t)
+	if !strings.Contains(other.stdout, "By hand, at "+issuer+":\n  client onyxia: public") {
+		t.Errorf("what has to be done at another issuer is not told:\n%s", other.stdout)
+	}
 	t.Logf("another issuer:\n%s%s", other.stdout, other.stderr)
 	if told := b.told(t); told.Issuer != issuer || told.Client != "onyxia" || told.Audience != "" {
 		t.Errorf("Onyxia is told of %+v", told)
 	}
-	b.configure(map[string]any{"auth": map[string]any{"mode": "oidc", "url": "https://auth.lab.demo.test/auth/realms/nowhere", "clientID": "onyxia"}})
-	if wrong := b.onyxia("auth", "install", "--timeout", "10s"); wrong.code != 1 || !strings.Contains(wrong.stderr, "realms/nowhere") {
+	b.configure(auth(map[string]any{"mode": "oidc", "url": "https://auth.lab.demo.test/auth/realms/nowhere", "clientID": "onyxia"}))
+	if wrong := b.onyxia("auth", "install", "--timeout", "10s"); wrong.code != 124 || !strings.Contains(wrong.stderr, "realms/nowhere") {
 		t.Errorf("an issuer that does not exist: exit code %d\n%s", wrong.code, wrong.stderr)
 	}
+}
+
+// auth is a configuration of the stage in which all else is at its default, whatever an earlier run has recorded.
+func auth(keys map[string]any) map[string]any {
+	all := map[string]any{"theme": map[string]any{"url": "none"}}
+	for _, key := range []string{"mode", "url", "realm", "clientID", "credentialsSecret", "terms"} {
+		all[key] = nil
+	}
+	maps.Copy(all, keys)
+	return map[string]any{"auth": all}
 }
 
 // A person signs up in a browser: capitals are refused in words, lower case is taken, and the code that comes back to
@@ -295,8 +313,12 @@ func TestSignUpInBrowser(t *testing.T) {
 	b := bed(t)
 	if !b.beside() {
 		// the stand-in serves any text; a real Onyxia shows files of its own only
-		b.configure(map[string]any{"auth": map[string]any{"theme": map[string]any{"url": "none"}, "terms": map[string]any{"en": "%PUBLIC_URL%/terms.md"}}})
+		b.configure(auth(map[string]any{"terms": map[string]any{"en": "%PUBLIC_URL%/terms.md"}}))
 		b.stand("tls", "auth", "app")
+		defer func() {
+			b.configure(auth(nil))
+			b.onyxia("up", "auth", "app").ok(t)
+		}()
 	}
 	inBrowser(t, func(ctx context.Context, t *testing.T) {
 		verifier := rand.Text() + rand.Text()

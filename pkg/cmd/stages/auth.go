@@ -11,6 +11,8 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/auth"
 )
 
 // configureRealm is `auth configure`: what is inside Keycloak, and Onyxia's own configuration, but not the server.
@@ -23,12 +25,34 @@ func configureRealm(o *cli.Options) *cobra.Command {
 		Short: "Make the realm, its clients and rules as wanted; the server is left alone",
 		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := a.Run(cmd.Context())
-			return err
+			inst, err := a.Run(cmd.Context())
+			if err != nil || inst == nil || inst.Platform.Auth.Mode == "none" {
+				return err
+			}
+			for i, line := range auth.ByHand(inst.Platform) {
+				if i == 0 {
+					fmt.Fprintf(o.Out, "By hand, at %s:\n", inst.Platform.Issuer())
+				}
+				fmt.Fprintln(o.Out, "  "+line)
+			}
+			if inst.Platform.Auth.Mode == "oidc" {
+				return nil
+			}
+			return doubtAdministrators(cmd.Context(), o, inst.Env("auth").Keycloak)
 		},
 	}
 	a.AddApplyFlags(cmd)
 	return cmd
+}
+
+// doubtAdministrators tells which administrators of the server need not be there. It logs in as one, so it is asked for here and
+// not in every plan.
+func doubtAdministrators(ctx context.Context, o *cli.Options, k *stage.Keycloak) error {
+	doubts, err := k.Account.Doubts(ctx, k.Own)
+	for _, doubt := range doubts {
+		o.Warn(doubt)
+	}
+	return err
 }
 
 // ofServer tells the steps that put up Keycloak and its database from those inside of it.
@@ -188,6 +212,24 @@ func groups(o *cli.Options) *cobra.Command {
 	return cmd
 }
 
+// retireBootstrap is `auth retire-bootstrap`.
+func retireBootstrap(o *cli.Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "retire-bootstrap",
+		Short: "Disable the administrator that Keycloak was started with; the realm is configured without",
+		Args:  cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return inKeycloak(cmd.Context(), o, func(ctx context.Context, k *stage.Keycloak) error {
+				if err := k.Account.RetireBootstrap(ctx, k.Own); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(o.Out, "user.keycloak/master.%s disabled\n", stage.KeycloakBootstrapUser)
+				return err
+			})
+		},
+	}
+}
+
 // testMail sends a mail from the realm's mail server.
 func testMail(o *cli.Options) *cobra.Command {
 	return &cobra.Command{
@@ -208,6 +250,11 @@ func testMail(o *cli.Options) *cobra.Command {
 
 // inRealm opens the installation and works in its realm.
 func inRealm(ctx context.Context, o *cli.Options, work func(context.Context, *keycloak.Realm) error) error {
+	return inKeycloak(ctx, o, func(ctx context.Context, k *stage.Keycloak) error { return work(ctx, k.Realm) })
+}
+
+// inKeycloak opens the installation and works with its Keycloak.
+func inKeycloak(ctx context.Context, o *cli.Options, work func(context.Context, *stage.Keycloak) error) error {
 	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err
@@ -216,7 +263,7 @@ func inRealm(ctx context.Context, o *cli.Options, work func(context.Context, *ke
 	if env.Keycloak == nil || inst.Platform.Auth.Mode == "oidc" {
 		return fmt.Errorf("auth.mode is %s: users and groups are kept by somebody else", inst.Platform.Auth.Mode)
 	}
-	err = work(ctx, env.Keycloak.Realm)
+	err = work(ctx, env.Keycloak)
 	var notYet *engine.NotYetError
 	if errors.As(err, &notYet) {
 		return fmt.Errorf("%w; run `%s auth install` first", err, o.Command)

@@ -15,8 +15,8 @@ import (
 func NewCommands(o *cli.Options) []*cobra.Command {
 	extras := map[string][]*cobra.Command{
 		"ingress": {dns(o)},
-		"tls":     {importing(o), renewing(o)},
-		"auth":    {configureRealm(o), people(o), groups(o), testMail(o)},
+		"tls":     {importing(o), renewing(o), providers(o)},
+		"auth":    {configureRealm(o), people(o), groups(o), testMail(o), retireBootstrap(o)},
 		"s3":      {configureS3(o)},
 		"app":     {values(o)},
 		"vault":   vaultCommands(o),
@@ -55,7 +55,10 @@ func apply(o *cli.Options, s stage.Stage) *cobra.Command {
 	switch s.Name {
 	case "tls":
 		o.AddTLSFlags(cmd)
-	case "vault":
+	case "auth", "s3", "vault", "app":
+		a.AddDNSFlags(cmd)
+	}
+	if s.Name == "vault" {
 		a.AddKeyFlags(cmd)
 	}
 	return cmd

@@ -4,10 +4,13 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -25,37 +28,64 @@ func Stage() stage.Stage {
 }
 
 func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
-	var list []engine.Step
-	switch env.Platform.Auth.Mode {
-	case "none":
+	p := env.Platform
+	if p.Auth.Mode == "none" {
 		return nil, nil
+	}
+	keycloak, err := env.Profile.Component("keycloakx")
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTerms(env); err != nil {
+		return nil, err
+	}
+	list := logins(env)
+	var before []engine.ID
+	for _, step := range list {
+		before = append(before, step.ID)
+	}
+	list = append(list, reachStep(env, keycloak.Images["init"], before...))
+	switch p.Auth.Mode {
 	case "install":
-		server, err := server(env)
+		server, err := server(env, keycloak)
 		if err != nil {
 			return nil, err
 		}
-		list = append(server, realm(env, stage.KeycloakReleaseID, bootstrapID)...)
+		list = slices.Concat(list, server, realm(env, stage.KeycloakReleaseID, bootstrapID))
 	case "keycloak":
-		if env.Platform.Auth.CredentialsSecret == "" {
+		if p.Auth.CredentialsSecret == "" {
 			return nil, errors.New("auth.credentialsSecret: an existing Keycloak needs the namespace/name of a Secret with an administrator")
 		}
-		list = realm(env)
+		list = append(list, realm(env, reachID)...)
+	}
+	if p.Auth.Mode != "oidc" {
+		for _, doubt := range doubts(p) {
+			env.Warn(doubt)
+		}
 	}
 	return append(list, issuerStep(env)), nil
 }
 
-// server makes the steps of Keycloak itself.
-func server(env stage.Env) ([]engine.Step, error) {
-	keycloak, err := env.Profile.Component("keycloakx")
-	if err != nil {
-		return nil, err
+// checkTerms: the page that shows the terms is Onyxia's, which may come later than the realm that asks for them.
+func checkTerms(env stage.Env) error {
+	component, err := env.Profile.Component("onyxia")
+	if err != nil || len(env.Platform.Auth.Terms) == 0 {
+		return err
+	}
+	return onyxia.CheckTerms(component.Chart.Version, env.Platform.Auth.Terms)
+}
+
+// server makes the steps of Keycloak itself. Nothing of it is written before pods are known to reach its address.
+func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
+	if keycloak.EndOfLife != "" {
+		env.Warn(keycloak.EndOfLife)
 	}
 	postgres, err := env.Profile.Component("postgres")
 	if err != nil {
 		return nil, err
 	}
 	namespace := env.Platform.Auth.Namespace
-	jar, err := chosenTheme(env)
+	jar, err := chosenTheme(env, serverVersion(keycloak.Images["server"]))
 	if err != nil {
 		return nil, err
 	}
@@ -64,16 +94,21 @@ func server(env stage.Env) ([]engine.Step, error) {
 		return nil, err
 	}
 	bootstrap := kube.NewGenerated(env.Kube, namespace, stage.KeycloakBootstrapSecret, map[string]kube.Generate{
-		usernameKey: kube.Literal("onyxia-bootstrap"), passwordKey: kube.Password(passwordLength),
+		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(passwordLength),
 	})
 	ns := stage.NamespaceID(namespace)
 	list := []engine.Step{
 		engine.New(ns, kube.NewNamespace(env.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases(releaseName),
-			kube.Holding(stage.KeycloakBootstrapSecret, stage.KeycloakAccountSecret, databaseName))),
+			kube.Holding(stage.KeycloakBootstrapSecret, stage.KeycloakAccountSecret, databaseName, ownerSecret)), reachID),
 		engine.New(bootstrapID, bootstrap, ns).HoldingData("the first administrator of Keycloak"),
 	}
 	needs := []engine.ID{bootstrapID}
-	if env.Platform.Auth.Database.Mode == "install" {
+	switch env.Platform.Auth.Database.Mode {
+	case externalDatabase:
+	case operatedDatabase:
+		list = append(list, operatedSteps(env)...)
+		needs = append(needs, operatedID)
+	default:
 		list = append(list, database(env, postgres.Images["server"])...)
 		needs = append(needs, databaseID)
 	}

@@ -1,6 +1,11 @@
 package auth
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -18,14 +23,85 @@ func database(env stage.Env, image string) []engine.Step {
 	ns := stage.NamespaceID(namespace)
 	object := func(u *unstructured.Unstructured) *kube.Object { return kube.NewObject(env.Kube, kube.Fixed(u)) }
 	password := kube.NewGenerated(env.Kube, namespace, databaseName, map[string]kube.Generate{
-		usernameKey: kube.Literal("keycloak"), passwordKey: kube.Password(passwordLength),
+		usernameKey: kube.Literal(databaseOwner), passwordKey: kube.Password(passwordLength),
 	})
 	return []engine.Step{
 		engine.New(databaseSecretID, password, ns).HoldingData("the password of Keycloak's database, without which its volume cannot be opened"),
 		engine.New(volumeID, object(databaseVolume(env)), ns).HoldingData("all users, passwords and clients of Keycloak"),
 		engine.New(databaseServID, object(databaseService(namespace)), ns),
-		engine.New(databaseID, object(databaseSet(env, image)), databaseSecretID, volumeID, databaseServID),
+		engine.New(databaseID, &ownDatabase{Object: object(databaseSet(env, image)), env: env}, databaseSecretID, volumeID, databaseServID),
 	}
+}
+
+// ownDatabase is the StatefulSet. Before it is made for the first time it looks for what would speak against it.
+type ownDatabase struct {
+	*kube.Object
+	env stage.Env
+	// hinted says that this run has told that there is an operator.
+	hinted bool
+}
+
+// ownSeen is the StatefulSet, or why there should be none.
+type ownSeen struct {
+	kube.ObjectSeen
+	Why, Fix string
+}
+
+// Observe reads the StatefulSet.
+func (o *ownDatabase) Observe(ctx context.Context) (ownSeen, error) {
+	seen, err := o.Object.Observe(ctx)
+	if err != nil || seen.Live != nil {
+		return ownSeen{ObjectSeen: seen}, err
+	}
+	why, fix, err := o.otherwise(ctx)
+	return ownSeen{ObjectSeen: seen, Why: why, Fix: fix}, err
+}
+
+// otherwise looks for CloudNativePG: Keycloak's users may be in a Cluster of it, and who has it may want to use it. A user who
+// may not look at definitions is not told.
+func (o *ownDatabase) otherwise(ctx context.Context) (why, fix string, err error) {
+	definition := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": operatorDefinition},
+	}}
+	found, err := o.env.Kube.Get(ctx, definition)
+	if apierrors.IsForbidden(err) || err == nil && found == nil {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	cluster, err := o.env.Kube.Get(ctx, databaseCluster(o.env))
+	var unknown *kube.UnknownKindError
+	switch {
+	case err != nil && !errors.As(err, &unknown) && !apierrors.IsForbidden(err):
+		return "", "", err
+	case cluster != nil:
+		return fmt.Sprintf("Keycloak's users are in Cluster %s/%s of CloudNativePG, and the database that we install would begin empty", cluster.GetNamespace(), cluster.GetName()),
+			"set auth.database.mode to cloudnative-pg, or delete that Cluster if nobody needs it", nil
+	case o.env.Platform.Auth.Database.Mode == "" && !o.hinted:
+		o.hinted = true
+		o.env.Warn("CloudNativePG is in this cluster, and Keycloak gets a plain PostgreSQL of ours beside it: set auth.database.mode to cloudnative-pg to use the operator (before the first install), or to install to say that this is right")
+	}
+	return "", "", nil
+}
+
+// Plan compares.
+func (o *ownDatabase) Plan(seen ownSeen) engine.Change {
+	if seen.Why != "" {
+		return engine.Change{Action: engine.Blocked, Why: seen.Why, Fix: seen.Fix}
+	}
+	return o.Object.Plan(seen.ObjectSeen)
+}
+
+// Apply sends the wanted fields.
+func (o *ownDatabase) Apply(ctx context.Context, seen ownSeen) error {
+	return o.Object.Apply(ctx, seen.ObjectSeen)
+}
+
+// Present tells whether it is there, whatever speaks against it.
+func (o *ownDatabase) Present(ctx context.Context) (bool, error) {
+	seen, err := o.Object.Observe(ctx)
+	return seen.Live != nil, err
 }
 
 func databaseVolume(env stage.Env) *unstructured.Unstructured {

@@ -2,9 +2,12 @@ package auth
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -13,7 +16,7 @@ import (
 type issuer struct{ env stage.Env }
 
 func issuerStep(env stage.Env) engine.Step {
-	needs := []engine.ID{stage.AddressID, stage.CertificateID}
+	needs := []engine.ID{reachID, stage.AddressID, stage.CertificateID}
 	if env.Platform.Auth.Mode != "oidc" {
 		needs = append(needs, env.Keycloak.Realm.ID())
 	}
@@ -23,6 +26,9 @@ func issuerStep(env stage.Env) engine.Step {
 // Observe reads the discovery document; what is wrong with it is the observation.
 func (i *issuer) Observe(ctx context.Context) (string, error) {
 	if _, err := i.env.Links.Address.Get(); err != nil && i.env.Platform.Auth.Mode == "install" {
+		return "", err
+	}
+	if err := i.doubts(ctx); err != nil {
 		return "", err
 	}
 	client, err := i.env.Public()
@@ -36,10 +42,35 @@ func (i *issuer) Observe(ctx context.Context) (string, error) {
 		}
 		return err.Error(), nil
 	}
-	for _, doubt := range found.Doubts {
+	for _, doubt := range append(found.Doubts, missingClaims(i.env.Platform, found.Claims)...) {
 		i.env.Warn("issuer " + found.Issuer + ": " + doubt)
 	}
 	return "", nil
+}
+
+// doubts tells what lets strangers into the realm, whatever the steps do.
+func (i *issuer) doubts(ctx context.Context) error {
+	if i.env.Platform.Auth.Mode == "oidc" {
+		return nil
+	}
+	told, err := i.env.Keycloak.Realm.Doubts(ctx)
+	for _, doubt := range told {
+		i.env.Warn(doubt)
+	}
+	return err
+}
+
+// missingClaims: an issuer need not say which claims it gives (OpenID Connect Discovery 1.0, section 3), but if it does, those
+// that everything goes by should be among them. A Keycloak of ours gives them by mappers, which it does not list.
+func missingClaims(p platform.Platform, supported []string) []string {
+	var list []string
+	for key, claim := range map[string]string{"usernameClaim": p.Auth.UsernameClaim, "groupsClaim": p.Auth.GroupsClaim} {
+		if p.Auth.Mode == "oidc" && len(supported) > 0 && !slices.Contains(supported, claim) {
+			list = append(list, fmt.Sprintf("it does not say that it gives the claim %s: have it put into access tokens, or set auth.%s", claim, key))
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // Plan waits as long as the issuer does not answer as it should.

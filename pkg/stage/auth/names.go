@@ -10,8 +10,13 @@ import (
 const (
 	// releaseName is also the chart's fullnameOverride: its Service is keycloak-http.
 	releaseName = "keycloak"
-	// databaseName is the StatefulSet, Service, volume and Secret of the database that we install.
+	// databaseName is the StatefulSet, Service, volume and Secret of the database that we install, and the Cluster of
+	// CloudNativePG.
 	databaseName = "keycloak-db"
+	// ownerSecret is the login at a database of CloudNativePG. Its type is another than that of the database that we install.
+	ownerSecret = "keycloak-db-owner"
+	// databaseOwner is the user whose database it is.
+	databaseOwner = "keycloak"
 	// themeVolume is where the theme's jar is put before Keycloak starts.
 	themeVolume = "onyxia-theme"
 )
@@ -22,11 +27,16 @@ const (
 	passwordKey = "password"
 )
 
+// postgresPort is PostgreSQL's own.
+const postgresPort = 5432
+
 const (
 	databaseSecretID engine.ID = "secret/" + databaseName
 	volumeID         engine.ID = "persistentvolumeclaim/" + databaseName
 	databaseID       engine.ID = "statefulset/" + databaseName
 	databaseServID   engine.ID = "service/" + databaseName
+	ownerSecretID    engine.ID = "secret/" + ownerSecret
+	operatedID       engine.ID = "cluster.postgresql.cnpg.io/" + databaseName
 	bootstrapID      engine.ID = "secret/" + stage.KeycloakBootstrapSecret
 )
 

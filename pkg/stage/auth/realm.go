@@ -29,7 +29,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	account := k.Account.Step(k.Own, append(server, accountSecretID)...)
 	r := k.Realm
 	list := []engine.Step{
-		engine.New(accountSecretID, k.Secret, home).HoldingData("the account with which the realm is configured"),
+		engine.New(accountSecretID, k.Secret, home, reachID).HoldingData("the account with which the realm is configured"),
 		account,
 		r.Step(settings(env), account.ID),
 		r.UserProfileStep(keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains}),
@@ -44,9 +44,6 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	}
 	for _, role := range p.Auth.Roles {
 		list = append(list, r.RoleStep(role, ""))
-	}
-	if *p.Auth.Registration && p.Auth.SMTP.Host == "" && len(p.Auth.EmailDomains) == 0 {
-		env.Warn("anyone can sign up and no address is checked: set auth.registration to false, or name a mail server (auth.smtp) and the domains that may sign up (auth.emailDomains)")
 	}
 	return list
 }

@@ -3,15 +3,17 @@ package auth
 import (
 	"fmt"
 
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // noTheme as auth.theme.url leaves Keycloak's own login pages.
 const noTheme = "none"
 
-// chosenTheme is the jar that the configuration names, or the one of the Onyxia release that is installed (the asset
-// keycloak-theme.jar is for Keycloak 26 and later since Onyxia 10.1.9).
-func chosenTheme(env stage.Env) (theme, error) {
+// chosenTheme is the jar that the configuration names, or the one of the Onyxia release that is installed.
+func chosenTheme(env stage.Env, server keycloak.Version) (theme, error) {
 	configured := env.Platform.Auth.Theme
 	switch configured.URL {
 	case noTheme:
@@ -24,10 +26,20 @@ func chosenTheme(env stage.Env) (theme, error) {
 		if configured.SHA256 == "" {
 			env.Warn("the login theme is loaded without a checksum, because nobody vouches for one: give auth.theme.sha256")
 		}
-		return theme{url: fmt.Sprintf("https://github.com/InseeFrLab/onyxia/releases/download/v%s/keycloak-theme.jar", onyxia.Chart.Version), sha256: configured.SHA256}, nil
+		return theme{url: fmt.Sprintf("https://github.com/InseeFrLab/onyxia/releases/download/v%s/%s", onyxia.Chart.Version, asset(onyxia.Chart.Version, server)), sha256: configured.SHA256}, nil
 	}
 	if configured.SHA256 == "" {
 		return theme{}, fmt.Errorf("auth.theme.sha256: a theme from an address of yours runs inside the login server, so it needs its checksum")
 	}
 	return theme{url: configured.URL, sha256: configured.SHA256}, nil
+}
+
+// asset is the jar of a release that fits a server. Since Onyxia 10.1.9 there are two: one for Keycloak 22 to 25, and one for
+// all others (web/vite.config.ts); before that one served all.
+func asset(release string, server keycloak.Version) string {
+	version, err := semver.NewVersion(release)
+	if err == nil && !version.LessThan(semver.New(10, 1, 9, "", "")) && server.Major >= 22 && server.Major <= 25 {
+		return "keycloak-theme-for-kc-22-to-25.jar"
+	}
+	return "keycloak-theme.jar"
 }

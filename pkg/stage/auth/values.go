@@ -13,22 +13,23 @@ import (
 // theme is the login theme's jar: where to get it, and what it has to be.
 type theme struct{ url, sha256 string }
 
-// values for chart keycloakx 7.1.11 (Keycloak 26.5.6), as seen to work. Passwords are named, never given.
+// values for chart keycloakx 7.1.11 (Keycloak 26.5.6), as seen to work, and for 2.2.2 (21.1.2). Passwords are named, never
+// given.
 func values(env stage.Env, image, curlImage string, t theme) (map[string]any, error) {
 	p := env.Platform
 	repository, tag := splitImage(image)
+	d := dialectOf(serverVersion(image))
 	v := map[string]any{
 		"fullnameOverride": releaseName,
 		"image":            map[string]any{"repository": repository, "tag": tag},
 		// The default keeps a pod that never got ready when its template is mended, and the field cannot be changed later.
 		"podManagementPolicy": "Parallel",
 		// Without it the image prints its help and ends.
-		"args": []any{"start"},
-		"http": map[string]any{"relativePath": platform.KeycloakRelativePath},
-		// Ingress controllers send X-Forwarded-*; with "forwarded" a client could choose its own address.
-		"proxy": map[string]any{"mode": "xforwarded"},
+		"args":  []any{"start"},
+		"http":  map[string]any{"relativePath": platform.KeycloakRelativePath},
+		"proxy": map[string]any{"mode": d.proxyMode},
 		"database": map[string]any{
-			"vendor": "postgres", "hostname": databaseHost(p), "port": p.Auth.Database.Port, "database": p.Auth.Database.Name,
+			"vendor": "postgres", "hostname": databaseHost(p), "port": databasePort(p), "database": p.Auth.Database.Name,
 			"existingSecret": databaseSecret(p), "existingSecretKey": passwordKey,
 		},
 		"cache": map[string]any{"stack": ""},
@@ -38,7 +39,7 @@ func values(env stage.Env, image, curlImage string, t theme) (map[string]any, er
 		},
 		"resources": map[string]any{"requests": map[string]any{"cpu": "250m", "memory": "1Gi"}},
 		// The first start migrates the database and builds the server: minutes on a small node.
-		"startupProbe": probe("/health", 240),
+		"startupProbe": probe("/health", d.health, 240),
 		"ingress": map[string]any{
 			"enabled": true, "ingressClassName": p.Ingress.Class,
 			// The cookies of a login do not fit the default of 4k.
@@ -47,7 +48,7 @@ func values(env stage.Env, image, curlImage string, t theme) (map[string]any, er
 			"tls":         []any{map[string]any{"hosts": []any{p.AuthHost()}}},
 		},
 	}
-	texts := map[string]any{"extraEnv": environment(p)}
+	texts := map[string]any{"extraEnv": environment(p, d)}
 	if t.url != "" {
 		texts["extraInitContainers"] = []any{themeContainer(t, curlImage)}
 		texts["extraVolumes"] = []any{map[string]any{"name": themeVolume, "emptyDir": map[string]any{}}}
@@ -63,20 +64,24 @@ func values(env stage.Env, image, curlImage string, t theme) (map[string]any, er
 	return v, nil
 }
 
-// environment: hostname v2 wants the full address, path included, or the issuer follows the request.
-func environment(p platform.Platform) []any {
+// environment of the server.
+func environment(p platform.Platform, d dialect) []any {
 	secret := func(name, key string) map[string]any {
 		return map[string]any{"secretKeyRef": map[string]any{"name": name, "key": key}}
 	}
-	return []any{
-		map[string]any{"name": "KC_HOSTNAME", "value": p.KeycloakURL()},
+	list := []any{
+		map[string]any{"name": d.hostname, "value": p.KeycloakURL()},
 		map[string]any{"name": "KC_CACHE", "value": "local"},
 		map[string]any{"name": "KC_DB_USERNAME", "valueFrom": secret(databaseSecret(p), usernameKey)},
-		map[string]any{"name": "KC_BOOTSTRAP_ADMIN_USERNAME", "valueFrom": secret(stage.KeycloakBootstrapSecret, usernameKey)},
-		map[string]any{"name": "KC_BOOTSTRAP_ADMIN_PASSWORD", "valueFrom": secret(stage.KeycloakBootstrapSecret, passwordKey)},
+		map[string]any{"name": d.adminName, "valueFrom": secret(stage.KeycloakBootstrapSecret, usernameKey)},
+		map[string]any{"name": d.adminPassword, "valueFrom": secret(stage.KeycloakBootstrapSecret, passwordKey)},
 		map[string]any{"name": "ONYXIA_RESOURCES_ALLOWED_ORIGINS", "value": p.OnyxiaURL()},
 		map[string]any{"name": "JAVA_OPTS_APPEND", "value": "-Djava.net.preferIPv4Stack=true"},
 	}
+	if d.features != "" {
+		list = append(list, map[string]any{"name": "KC_FEATURES", "value": d.features})
+	}
+	return list
 }
 
 // themeContainer fetches the jar and refuses one that is not what it should be: a wrong jar would run in the login server.
@@ -100,9 +105,9 @@ func themeContainer(t theme, image string) map[string]any {
 }
 
 // probe replaces the chart's own, which gives up after five minutes.
-func probe(path string, failures int) string {
-	return fmt.Sprintf("httpGet:\n  path: '%s%s'\n  port: http-internal\n  scheme: HTTP\ninitialDelaySeconds: 5\ntimeoutSeconds: 5\nfailureThreshold: %d\nperiodSeconds: 5\n",
-		platform.KeycloakRelativePath, path, failures)
+func probe(path, port string, failures int) string {
+	return fmt.Sprintf("httpGet:\n  path: '%s%s'\n  port: %s\n  scheme: HTTP\ninitialDelaySeconds: 5\ntimeoutSeconds: 5\nfailureThreshold: %d\nperiodSeconds: 5\n",
+		platform.KeycloakRelativePath, path, port, failures)
 }
 
 // templateText is a value as the chart wants some of them: as text, which it runs through its template engine.
@@ -112,20 +117,6 @@ func templateText(value any) (string, error) {
 		return "", err
 	}
 	return strings.NewReplacer("{{", `{{ "{{" }}`).Replace(string(raw)), nil
-}
-
-func databaseHost(p platform.Platform) string {
-	if p.Auth.Database.Mode == "external" {
-		return p.Auth.Database.Host
-	}
-	return databaseName + "." + p.Auth.Namespace + ".svc"
-}
-
-func databaseSecret(p platform.Platform) string {
-	if p.Auth.Database.Mode == "external" {
-		return p.Auth.Database.CredentialsSecret
-	}
-	return databaseName
 }
 
 func splitImage(image string) (repository, tag string) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
@@ -196,7 +197,7 @@ func TestTheme(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			env, said := datalab(t, platform.Auth{Theme: c.theme})
-			got, err := chosenTheme(env)
+			got, err := chosenTheme(env, keycloak.Version{})
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Errorf("got %v", err)
@@ -294,7 +295,7 @@ func TestOpenSignUpIsTold(t *testing.T) {
 		"open":          {told: true},
 		"closed":        {auth: platform.Auth{Registration: &no}},
 		"verified":      {auth: platform.Auth{SMTP: platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}}},
-		"some may only": {auth: platform.Auth{EmailDomains: []string{"a.org"}}},
+		"some may only": {auth: platform.Auth{EmailDomains: []string{"a.org"}}, told: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.auth.Theme.URL = "none"

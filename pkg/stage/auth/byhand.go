@@ -1,0 +1,35 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// ByHand is what has to be done at an issuer that is not ours to configure, a line for each client; nothing for a Keycloak.
+// The audiences are those that MinIO (identity_openid client_id) and Vault (bound_audiences) are told to ask for.
+func ByHand(p platform.Platform) []string {
+	if p.Auth.Mode != "oidc" {
+		return nil
+	}
+	client := func(id, tokens string) string {
+		return fmt.Sprintf("client %s: public, authorization code with PKCE (S256), redirect URI %s/*, web origin %s; %s", id, p.OnyxiaURL(), p.OnyxiaURL(), tokens)
+	}
+	claims := fmt.Sprintf("in its access tokens %s (at most %d lower-case letters, digits and dashes, because namespaces are called so) and %s (a list of names)",
+		p.Auth.UsernameClaim, p.MaxUsername(), p.Auth.GroupsClaim)
+	list := []string{client(p.Auth.ClientID, claims)}
+	if p.HasS3() {
+		tokens := fmt.Sprintf("in its access tokens %s among the audiences", platform.S3ClientID)
+		if p.S3.Mode == "install" || p.S3.Kind == "minio" {
+			tokens = fmt.Sprintf("in its access tokens %s among the audiences, and policy (a list of names: %s for everybody, %sGROUP for each group of a user)",
+				platform.S3ConsoleClientID, platform.S3Policy, p.Prefixes.Group)
+		}
+		list = append(list, client(platform.S3ClientID, tokens))
+	}
+	if p.HasVault() {
+		list = append(list, client(platform.VaultClientID, fmt.Sprintf("in its access tokens %s among the audiences, and %s", platform.VaultClientID,
+			strings.Join([]string{p.Auth.UsernameClaim, p.Auth.GroupsClaim}, " and "))))
+	}
+	return list
+}

@@ -1,0 +1,172 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// login is a Secret that the admin brings along. It is read, never written, and what is wrong with it stops the run before
+// anything else is written.
+type login struct {
+	env stage.Env
+	// option is the key of onyxia.yaml that names it.
+	option          string
+	namespace, name string
+	keys            []string
+	// doubt looks at a password; nil for no such look.
+	doubt func(password string) string
+	// doubted says that this run has told its doubts.
+	doubted bool
+}
+
+// loginSeen is what is wrong; empty for nothing.
+type loginSeen struct{ Why, Fix string }
+
+// databaseLogin is the login at a database of the admin's own.
+func databaseLogin(env stage.Env) *login {
+	return &login{
+		env: env, option: "auth.database.credentialsSecret", namespace: env.Platform.Auth.Namespace,
+		name: env.Platform.Auth.Database.CredentialsSecret, keys: []string{usernameKey, passwordKey},
+	}
+}
+
+// mailLogin is the login at the mail server; nil without one.
+func mailLogin(env stage.Env) *login {
+	s := env.Platform.Auth.SMTP
+	namespace, name, ok := strings.Cut(s.PasswordSecret, "/")
+	if s.Host == "" || s.Username == "" || !ok {
+		return nil
+	}
+	return &login{
+		env: env, option: "auth.smtp.passwordSecret", namespace: namespace, name: name, keys: []string{passwordKey},
+		doubt: func(password string) string { return passwordDoubt(s, password) },
+	}
+}
+
+// logins makes the steps of the Secrets that the configuration names. They come before all others.
+func logins(env stage.Env) []engine.Step {
+	var list []engine.Step
+	if p := env.Platform; p.Auth.Mode == "install" && p.Auth.Database.Mode == externalDatabase {
+		list = append(list, engine.New(engine.ID("login.database/"+p.Auth.Database.CredentialsSecret), databaseLogin(env)))
+	}
+	if mail := mailLogin(env); mail != nil {
+		list = append(list, engine.New(engine.ID("login.smtp/"+mail.name), mail))
+	}
+	return list
+}
+
+// Observe reads the Secret; its values go no further than the doubts.
+func (l *login) Observe(ctx context.Context) (loginSeen, error) {
+	secret, err := l.env.Kube.Clientset.CoreV1().Secrets(l.namespace).Get(ctx, l.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return loginSeen{Why: fmt.Sprintf("%s names secret %s/%s, which is not there", l.option, l.namespace, l.name), Fix: l.recipe(ctx)}, nil
+	}
+	if err != nil {
+		return loginSeen{}, fmt.Errorf("%s: %w", l.option, kube.Explain(err))
+	}
+	var missing []string
+	for _, key := range l.keys {
+		if len(secret.Data[key]) == 0 {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) > 0 {
+		return loginSeen{
+			Why: fmt.Sprintf("secret %s/%s, which %s names, has no %s", l.namespace, l.name, l.option, strings.Join(missing, " and no ")),
+			Fix: "add what is missing (`kubectl -n " + l.namespace + " edit secret " + l.name + "`), or make it anew: " + l.recipe(ctx),
+		}, nil
+	}
+	l.tell(secret.Data)
+	return loginSeen{}, nil
+}
+
+// tell warns of what looks wrong, once in a run.
+func (l *login) tell(data map[string][]byte) {
+	if l.doubted {
+		return
+	}
+	l.doubted = true
+	for _, key := range l.keys {
+		if strings.HasSuffix(string(data[key]), "\n") {
+			l.env.Warn(fmt.Sprintf("%s: %s in secret %s/%s ends with a line break, which counts as part of it: make the Secret from a file without one", l.option, key, l.namespace, l.name))
+		}
+	}
+	if l.doubt == nil {
+		return
+	}
+	if why := l.doubt(strings.TrimSuffix(string(data[passwordKey]), "\n")); why != "" {
+		l.env.Warn(why)
+	}
+}
+
+// recipe makes the Secret without a password in a command's arguments, which the shell's history keeps.
+func (l *login) recipe(ctx context.Context) string {
+	var lines []string
+	for _, key := range l.keys {
+		lines = append(lines, key+"=...")
+	}
+	recipe := fmt.Sprintf("write %s into a file and run `kubectl -n %s create secret generic %s --from-env-file=FILE`", strings.Join(lines, " and ")+" on a line each", l.namespace, l.name)
+	if len(lines) == 1 {
+		recipe = strings.Replace(recipe, " on a line each", "", 1)
+	}
+	if _, err := l.env.Kube.Clientset.CoreV1().Namespaces().Get(ctx, l.namespace, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		recipe += ", after `kubectl create namespace " + l.namespace + "`"
+	}
+	return recipe
+}
+
+// Plan stops as long as something is wrong.
+func (l *login) Plan(seen loginSeen) engine.Change {
+	if seen.Why != "" {
+		return engine.Change{Action: engine.Blocked, Why: seen.Why, Fix: seen.Fix}
+	}
+	return engine.Change{Action: engine.Unchanged}
+}
+
+// Apply has nothing to write.
+func (l *login) Apply(context.Context, loginSeen) error { return nil }
+
+// The values of auth.database.mode. Empty is a database of ours, as it has always been.
+const (
+	operatedDatabase = "cloudnative-pg"
+	externalDatabase = "external"
+)
+
+func databaseHost(p platform.Platform) string {
+	host := databaseName
+	switch p.Auth.Database.Mode {
+	case externalDatabase:
+		return p.Auth.Database.Host
+	case operatedDatabase:
+		// The Service of the operator's that leads to the primary.
+		host += "-rw"
+	}
+	return host + "." + p.Auth.Namespace + ".svc"
+}
+
+// databasePort: the key is about a server of the admin's; ours and the operator's listen where PostgreSQL does.
+func databasePort(p platform.Platform) int {
+	if p.Auth.Database.Mode == externalDatabase {
+		return p.Auth.Database.Port
+	}
+	return postgresPort
+}
+
+func databaseSecret(p platform.Platform) string {
+	switch p.Auth.Database.Mode {
+	case externalDatabase:
+		return p.Auth.Database.CredentialsSecret
+	case operatedDatabase:
+		return ownerSecret
+	}
+	return databaseName
+}

@@ -1,0 +1,128 @@
+package auth
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+)
+
+// Nothing of the stage is written before pods are known to reach the login, and the Secrets that the admin brings along are
+// looked at before that.
+func TestReachComesFirst(t *testing.T) {
+	mail := platform.SMTP{Host: "mail.a.org", From: "lab@a.org", Username: "u", PasswordSecret: "keycloak/mail"}
+	for name, auth := range map[string]platform.Auth{
+		"ours":          {SMTP: mail, Groups: []string{"g"}, Roles: []string{"r"}},
+		"an operator's": {Database: platform.Database{Mode: operatedDatabase}},
+		"external":      {SMTP: mail, Database: platform.Database{Mode: externalDatabase, Host: "pg", CredentialsSecret: "pg"}},
+		"keycloak":      {Mode: "keycloak", URL: "https://sso.a.org", CredentialsSecret: "sso/admin", SMTP: mail},
+		"oidc":          {Mode: "oidc", URL: "https://idp.a.org"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth.Theme.URL = "none"
+			env, _ := datalab(t, auth)
+			list, err := steps(t.Context(), env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			needs := map[engine.ID][]engine.ID{}
+			for _, s := range list {
+				needs[s.ID] = s.Needs
+			}
+			for _, s := range list {
+				login := strings.HasPrefix(string(s.ID), "login.")
+				if comes := after(needs, s.ID, reachID); comes == (login || s.ID == reachID) {
+					t.Errorf("%s comes after the pod: %v", s.ID, comes)
+				}
+				if login && !after(needs, reachID, s.ID) {
+					t.Errorf("the pod is sent before %s was looked at", s.ID)
+				}
+			}
+			if ours := after(needs, reachID, stage.AddressID) && after(needs, reachID, stage.CertificateID); ours != (env.Platform.Auth.Mode == "install") {
+				t.Errorf("the pod waits for our controller: %v", ours)
+			}
+		})
+	}
+}
+
+// after tells whether a step needs another, directly or not.
+func after(needs map[engine.ID][]engine.ID, id, other engine.ID) bool {
+	for _, need := range needs[id] {
+		if need == other || after(needs, need, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// Where Keycloak looks for its database, and with which login.
+func TestDatabaseOfEachMode(t *testing.T) {
+	for name, c := range map[string]struct {
+		database     platform.Database
+		host, secret string
+		port         int
+		step         engine.ID
+	}{
+		"not chosen":    {platform.Database{}, "keycloak-db.keycloak.svc", "keycloak-db", 5432, databaseID},
+		"ours":          {platform.Database{Mode: "install"}, "keycloak-db.keycloak.svc", "keycloak-db", 5432, databaseID},
+		"an operator's": {platform.Database{Mode: operatedDatabase, Port: 6432}, "keycloak-db-rw.keycloak.svc", "keycloak-db-owner", 5432, operatedID},
+		"external":      {platform.Database{Mode: externalDatabase, Host: "pg.a.org", Port: 6432, CredentialsSecret: "pg"}, "pg.a.org", "pg", 6432, "login.database/pg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, _ := datalab(t, platform.Auth{Database: c.database, Theme: platform.Theme{URL: "none"}})
+			if p := env.Platform; databaseHost(p) != c.host || databaseSecret(p) != c.secret || databasePort(p) != c.port {
+				t.Errorf("%s:%d with %s", databaseHost(p), databasePort(p), databaseSecret(p))
+			}
+			list, err := steps(t.Context(), env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			needs, databases := map[engine.ID][]engine.ID{}, 0
+			for _, s := range list {
+				needs[s.ID] = s.Needs
+				if s.ID == databaseID || s.ID == operatedID || strings.HasPrefix(string(s.ID), "login.database/") {
+					databases++
+				}
+			}
+			if databases != 1 || !after(needs, stage.KeycloakReleaseID, c.step) {
+				t.Errorf("%d databases; Keycloak comes after %s: %v", databases, c.step, after(needs, stage.KeycloakReleaseID, c.step))
+			}
+		})
+	}
+}
+
+// Terms that the web application of the chart cannot show leave everybody with a blank page; that is said before the realm
+// asks for them.
+func TestTermsThatCannotBeShown(t *testing.T) {
+	auth := platform.Auth{Terms: map[string]string{"en": "https://a.org/terms.md"}, Theme: platform.Theme{URL: "none"}}
+	env, _ := datalab(t, auth)
+	if _, err := steps(t.Context(), env); err == nil || !strings.Contains(err.Error(), "auth.terms: https://a.org/terms.md") || !strings.Contains(err.Error(), "%PUBLIC_URL%/custom-resources/FILE") {
+		t.Errorf("got %v", err)
+	}
+	old, _ := guide(t, auth)
+	if _, err := steps(t.Context(), old); err != nil {
+		t.Errorf("the web of 4.1.1 shows terms of others: %v", err)
+	}
+}
+
+// What a user may be sent back to is exact: one address too many is a hole that no configuration can ask for.
+func TestNoWildcardRedirect(t *testing.T) {
+	for _, hosts := range []platform.Hosts{{}, {Onyxia: "datalab", Lab: "kub"}} {
+		p, err := platform.Complete(platform.Config{Domain: "a.org", Hosts: hosts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, uri := range onyxiaClient(p).RedirectURIs {
+			if !strings.HasPrefix(uri, "https://"+p.OnyxiaHost()+"/") {
+				t.Errorf("a login may end at %s", uri)
+			}
+		}
+		for _, origin := range onyxiaClient(p).WebOrigins {
+			if origin != p.OnyxiaURL() {
+				t.Errorf("pages of %s may ask for tokens", origin)
+			}
+		}
+	}
+}
