@@ -31,6 +31,7 @@ func TestAuth(t *testing.T) {
 	b.bare()
 	b.onyxia("up", "ingress", "tls", "app").ok(t)
 	b.tool("demo", "dns")
+	t.Run("pods that would not trust the login are told of before it is there", b2(t, (testbed).distrusted))
 	install := b.onyxia("auth", "install").ok(t)
 	t.Logf("auth install: %s\n%s", install.took.Round(time.Millisecond), install.stdout)
 	for _, want := range []string{"release.helm/keycloak created", "realm.keycloak/datalab created", "client.keycloak/onyxia created", "release.helm/onyxia configured"} {
@@ -39,6 +40,9 @@ func TestAuth(t *testing.T) {
 		}
 	}
 
+	if left := b.in("kubectl", "-n", "onyxia", "get", "jobs", "-o", "name"); left != "" {
+		t.Errorf("left of the pod that tried the way: %s", left)
+	}
 	t.Run("Onyxia is told of the login", func(t *testing.T) {
 		b := bed(t)
 		var served struct {
@@ -210,6 +214,22 @@ func (b testbed) reinstalled() {
 	b.onyxia("auth", "install").ok(t)
 	if users := b.onyxia("auth", "user", "list").ok(t).stdout; !strings.Contains(users, "keeper") {
 		t.Errorf("users after the reinstall: %s", users)
+	}
+}
+
+// distrusted: without the private authority no pod would trust the login. A pod finds out, nothing else is written.
+func (b testbed) distrusted() {
+	t := b.t.(*testing.T)
+	b.configure(map[string]any{"trust": nil})
+	refused := b.onyxia("auth", "install")
+	if refused.code != 1 || !strings.Contains(refused.stderr, "pods do not trust the certificate of auth.lab.demo.test") || !strings.Contains(refused.stderr, "trust.caBundle") {
+		t.Errorf("exit code %d\n%s", refused.code, refused.stderr)
+	}
+	if b.succeeds("kubectl", "get", "namespace", "keycloak") {
+		t.Error("a namespace was made for a login that nothing would trust")
+	}
+	if left := b.in("kubectl", "-n", "onyxia", "get", "jobs", "-o", "name"); left != "" {
+		t.Errorf("left of the pod: %s", left)
 	}
 }
 
