@@ -20,8 +20,9 @@ func validUsername(name string) bool {
 // on the server makes names lower case before it looks at them, so only the browser can refuse capitals.
 const usernameInput = `[a-z0-9]([a-z0-9\-]*[a-z0-9])?`
 
-// usernameMessage is told to people. It stands here in words because the messages that themes bring differ by their version.
-const usernameMessage = "Use lower-case letters, digits and dashes only, with a letter or digit at both ends"
+// usernameMessage is told to people. It stands here in words because the messages that themes bring differ by their version;
+// the card of Onyxia's theme (11.5.1) is some 70 characters wide.
+const usernameMessage = "Lower-case letters, digits and dashes; no dash at either end"
 
 // The shape of the e-mail rule is the one that Onyxia's theme reads the allowed domains from, to show them
 // (emailDomainAcceptListHelper.ts at v11.5.1). It is anchored at both ends and takes sub-domains in.

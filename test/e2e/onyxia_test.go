@@ -127,7 +127,7 @@ func (b testbed) lives(ctx context.Context, t *testing.T) {
 	step("1-home", chromedp.Navigate("https://onyxia.demo.test/"), shows("Login"))
 	step("2-login", press("Login"), there("#username"))
 	step("3-register", press("Create an account"), there("#email"))
-	step("4-refused", enter("#username", "Dave.B"), enter("#email", user+"@demo.test"), shows("lower-case letters"))
+	step("4-refused", enter("#username", "Dave.B"), enter("#email", user+"@demo.test"), shows("no dash at either end"), eventually(`document.querySelector("#username").ariaInvalid === "true"`))
 	step("5-filled", enter("#username", user), enter("#firstName", "Dave"), enter("#lastName", "Bowman"), enter("#password", s3Password))
 	step("6-terms", press("Create an account"), shows("Nothing is promised"))
 	step("7-greeting", press("Accept"), shows("Welcome Dave!"), chromedp.Sleep(2*time.Second))

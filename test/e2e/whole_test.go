@@ -20,7 +20,7 @@ func TestWholeDatalab(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "vault-keys")
 	first := b.onyxia("up", "--keys-file", keys).ok(t)
 	t.Logf("up: %s\n%s", first.took.Round(time.Millisecond), first.stdout)
-	for _, want := range []string{"proof.s3/onyxia created", "proof.vault/onyxia created", "configuration.onyxia/public ready"} {
+	for _, want := range []string{"proof.s3/onyxia created", "proof.vault/onyxia created", "Onyxia is at https://onyxia.demo.test"} {
 		if !strings.Contains(first.stdout, want) {
 			t.Errorf("stdout lacks %q", want)
 		}
@@ -54,6 +54,21 @@ func TestWholeDatalab(t *testing.T) {
 	})
 	t.Run("buckets are private", func(t *testing.T) {
 		b := bed(t)
+		b.onyxia("s3", "configure").ok(t)
+	})
+	t.Run("the first administrator is retired", func(t *testing.T) {
+		b := bed(t)
+		if doubted := b.onyxia("auth", "configure").ok(t); !strings.Contains(doubted.stderr, "auth retire-bootstrap") {
+			t.Errorf("nobody is told of an administrator who is not needed:\n%s", doubted.stderr)
+		}
+		b.onyxia("auth", "retire-bootstrap").ok(t)
+		b.onyxia("auth", "retire-bootstrap").ok(t)
+		if quiet := b.onyxia("auth", "configure").ok(t); strings.Contains(quiet.stderr, "retire-bootstrap") {
+			t.Errorf("still told:\n%s", quiet.stderr)
+		}
+		if writes := b.writes(func() { b.onyxia("up").ok(t) }); len(writes) > 0 {
+			t.Errorf("without it a run writes:\n%s", strings.Join(writes, "\n"))
+		}
 		b.onyxia("s3", "configure").ok(t)
 	})
 }
