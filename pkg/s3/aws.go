@@ -31,31 +31,59 @@ type Federation struct {
 	RoleARN string
 	// Duration of the credentials.
 	Duration time.Duration
+	// Mapped says that the issuer puts session tags into tokens already: a realm that we configure does.
+	Mapped bool
 }
 
 // tagsClaim is where AWS STS looks for session tags in a token (IAM user guide, "Passing session tags using
 // AssumeRoleWithWebIdentity"); Ceph does too.
 const tagsClaim = "https://aws.amazon.com/tags"
 
-// The limits of AWS for the duration of a role's session.
+// The limits of AWS and Ceph for the longest session of a role (IAM API reference, CreateRole; Ceph, src/rgw/rgw_role.h).
 const (
 	minRoleDuration = time.Hour
 	maxRoleDuration = 12 * time.Hour
 )
 
-// roleARN is an IAM role's name taken apart.
-type roleARN struct{ partition, account, name string }
+// CheckRoleDuration tells why a server with roles gives no credentials for that long, or nil.
+func CheckRoleDuration(d time.Duration) error {
+	if d > maxRoleDuration {
+		return fmt.Errorf("s3.sessionDuration is %s, and a role gives credentials for %s at most: every user would be refused; set s3.sessionDuration: %s", hours(d), hours(maxRoleDuration), hours(maxRoleDuration))
+	}
+	return nil
+}
+
+// hours is a duration without the zeros that Go puts behind.
+func hours(d time.Duration) string {
+	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+}
+
+// roleARN is an IAM role's name taken apart. The path is empty, or begins and ends with a slash.
+type roleARN struct{ partition, account, path, name string }
 
 func parseRole(text string) (roleARN, error) {
 	parts := strings.SplitN(text, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || !strings.HasPrefix(parts[5], "role/") {
 		return roleARN{}, fmt.Errorf("s3.roleARN %q is no role; it looks like arn:aws:iam::123456789012:role/onyxia", text)
 	}
-	name := parts[5][strings.LastIndex(parts[5], "/")+1:]
-	if name == "" {
+	at := strings.LastIndex(parts[5], "/")
+	role := roleARN{partition: parts[1], account: parts[4], path: strings.TrimPrefix(parts[5][:at+1], "role"), name: parts[5][at+1:]}
+	if role.path == "/" {
+		role.path = ""
+	}
+	if role.name == "" {
 		return roleARN{}, fmt.Errorf("s3.roleARN %q names no role", text)
 	}
-	return roleARN{partition: parts[1], account: parts[4], name: name}, nil
+	return role, nil
+}
+
+// create are the arguments of create-role that make the role of that ARN.
+func (r roleARN) create(f Federation) string {
+	text := "create-role --role-name " + r.name
+	if r.path != "" {
+		text += " --path " + r.path
+	}
+	return fmt.Sprintf("%s --assume-role-policy-document file://trust.json --max-session-duration %d", text, f.roleSeconds())
 }
 
 // provider is the issuer's URL as IAM names it: without the scheme.
@@ -82,12 +110,19 @@ func (f Federation) AWS() ([]Document, error) {
 	}
 	return []Document{
 		f.awsProvider(),
-		{Note: fmt.Sprintf("AWS reads the user's name from session tags in the token. Add a mapper to client %s that puts this into the access token: %s",
-			f.ClientID, f.sampleTags())},
+		{Note: "AWS reads the user's name from session tags in the token. " + f.tagsNote(f.sampleTags())},
 		f.awsTrust(role, provider),
 		f.awsPolicy(role),
 		{Note: "Group buckets: AWS takes one value for each session tag, so a token cannot say several groups. Give each group a role of its own, or keep groups on MinIO or Ceph."},
 	}, nil
+}
+
+// tagsNote says who puts the tags there.
+func (f Federation) tagsNote(sample string) string {
+	if f.Mapped {
+		return fmt.Sprintf("Client %s of the realm puts them there: %s", f.ClientID, sample)
+	}
+	return fmt.Sprintf("Add mappers to client %s that put this into the access token: %s", f.ClientID, sample)
 }
 
 func (f Federation) awsProvider() Document {
@@ -113,8 +148,9 @@ func (f Federation) awsTrust(role roleARN, provider string) Document {
 	}}}
 	return Document{
 		Name: "trust.json", Content: pretty(trust),
-		Command: fmt.Sprintf("aws iam create-role --role-name %s --assume-role-policy-document file://trust.json --max-session-duration %d", role.name, f.roleSeconds()),
-		Note:    "A role's session lasts between one hour and twelve; s3.sessionDuration may not ask for more.",
+		Command: "aws iam " + role.create(f),
+		Note: "A role's session lasts between one hour and twelve; s3.sessionDuration may not ask for more. The condition is about the claim azp where a token has one, else about aud: both have to be " +
+			f.ClientID + ".",
 	}
 }
 

@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,60 +32,150 @@ func find(t *testing.T, documents []Document, name string) Document {
 	return Document{}
 }
 
-// The shapes are those of the IAM user guide: "Create a role for OpenID Connect federation", "Passing session tags using
-// AssumeRoleWithWebIdentity", and the API reference of CreateOpenIDConnectProvider.
-func TestAWS(t *testing.T) {
-	documents, err := federation("group1").AWS()
-	if err != nil {
-		t.Fatal(err)
+// Documents of both servers, as a person gets them. The shapes are AWS's: IAM user guide, "Create a role for OpenID Connect
+// federation", "Pass session tags in AWS STS", "IAM and AWS STS condition context keys" (a provider's keys are its URL without
+// the scheme, a colon, and the claim: aud, sub, amr); API reference of CreateOpenIDConnectProvider (a thumbprint is optional)
+// and of CreateRole. Ceph's are those of docs.ceph.com, radosgw: "STS in Ceph", "Session tags", and of ceph/ceph,
+// src/rgw/rgw_rest_sts.cc (claims aud and azp, tags as an object or a list) and rgw_rest_role.cc (Path, MaxSessionDuration).
+func TestFederationDocuments(t *testing.T) {
+	const keycloak, role = "auth.lab.example.org/auth/realms/datalab", "arn:aws:iam::123456789012:role/onyxia"
+	trust := func(principal, key string) string {
+		return `{"Effect":"Allow","Principal":{"Federated":["` + principal + `"]},"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"],` +
+			`"Condition":{"StringEquals":{"` + key + `":["onyxia-minio"]}}}`
 	}
-	provider := find(t, documents, "oidc-provider.json")
-	if !strings.Contains(provider.Content, `"Url": "https://auth.lab.example.org/auth/realms/datalab"`) || strings.Contains(provider.Content, "Thumbprint") {
-		t.Errorf("provider %s", provider.Content)
+	bucket := func(name, condition string) string {
+		return `{"Effect":"Allow","Action":["s3:*"],"Resource":["` + name + `","` + name + `/*"]` + condition + `}`
 	}
-	trust := find(t, documents, "trust.json")
-	want := `{"Effect":"Allow","Principal":{"Federated":["arn:aws:iam::123456789012:oidc-provider/auth.lab.example.org/auth/realms/datalab"]},` +
-		`"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"],"Condition":{"StringEquals":{"auth.lab.example.org/auth/realms/datalab:aud":["onyxia-minio"]}}}`
-	if got := parse(t, trust.Content).Statement[0].Canonical(); got != want {
-		t.Errorf("trust\n%s\nwant\n%s", got, want)
-	}
-	// 24 hours were asked for; a role gives 12 at most.
-	if !strings.Contains(trust.Command, "--role-name onyxia ") || !strings.Contains(trust.Command, "--max-session-duration 43200") {
-		t.Errorf("command %s", trust.Command)
-	}
-	policy := parse(t, find(t, documents, "policy.json").Content)
-	if got := policy.Statement[0].Resource; len(got) != 2 || got[0] != "arn:aws:s3:::user-${aws:PrincipalTag/preferred_username}" || got[1] != got[0]+"/*" {
-		t.Errorf("resources %q", got)
-	}
-	if len(policy.Statement) != 2 || policy.Statement[1].Effect != Deny {
-		t.Errorf("statements %v", policy.Statement)
-	}
-	notes := ""
-	for _, d := range documents {
-		notes += d.Note + "\n"
-	}
-	for _, want := range []string{"No thumbprint is needed", `{"https://aws.amazon.com/tags":{"principal_tags":{"preferred_username":["alice"]}}}`, "Group buckets"} {
-		if !strings.Contains(notes, want) {
-			t.Errorf("no note %q in\n%s", want, notes)
-		}
+	ceph := func(f Federation) ([]Document, error) { return f.Ceph("https://rgw.example.org") }
+	for name, tc := range map[string]struct {
+		make     func(Federation) ([]Document, error)
+		change   func(*Federation)
+		document string
+		content  []string
+		command  string
+	}{
+		"AWS, provider": {Federation.AWS, nil, "oidc-provider.json", []string{`{"ClientIDList":["onyxia-minio"],"Url":"https://` + keycloak + `"}`},
+			"aws iam create-open-id-connect-provider --cli-input-json file://oidc-provider.json"},
+		"AWS, trust": {Federation.AWS, nil, "trust.json", []string{trust("arn:aws:iam::123456789012:oidc-provider/"+keycloak, keycloak+":aud")},
+			// 24 hours were asked for; a role gives 12 at most.
+			"aws iam create-role --role-name onyxia --assume-role-policy-document file://trust.json --max-session-duration 43200"},
+		"AWS, trust, an issuer without a path": {Federation.AWS, func(f *Federation) { f.Issuer = "https://login.example.org/" }, "trust.json",
+			[]string{trust("arn:aws:iam::123456789012:oidc-provider/login.example.org", "login.example.org:aud")}, "file://trust.json"},
+		"AWS, trust, an issuer with a port": {Federation.AWS, func(f *Federation) { f.Issuer = "https://login.example.org:8443/realms/a" }, "trust.json",
+			[]string{trust("arn:aws:iam::123456789012:oidc-provider/login.example.org:8443/realms/a", "login.example.org:8443/realms/a:aud")}, "file://trust.json"},
+		"AWS in China, a role with a path, an hour": {Federation.AWS, func(f *Federation) {
+			f.RoleARN, f.Duration = "arn:aws-cn:iam::123456789012:role/team/data/onyxia-users", time.Minute
+		}, "trust.json", []string{trust("arn:aws-cn:iam::123456789012:oidc-provider/"+keycloak, keycloak+":aud")},
+			"create-role --role-name onyxia-users --path /team/data/ --assume-role-policy-document file://trust.json --max-session-duration 3600"},
+		"AWS, policy": {Federation.AWS, nil, "policy.json", []string{
+			bucket("arn:aws:s3:::user-${aws:PrincipalTag/preferred_username}", ""),
+			`{"Effect":"Deny","Action":["s3:*"],"Resource":["*"],"Condition":{"StringLike":{"aws:PrincipalTag/preferred_username":["*/*"]}}}`,
+		}, "aws iam put-role-policy --role-name onyxia --policy-name onyxia --policy-document file://policy.json"},
+		"AWS in China, policy, by another claim": {Federation.AWS, func(f *Federation) {
+			f.RoleARN, f.Tenancy.UsernameClaim, f.Tenancy.UserPrefix = "arn:aws-cn:iam::1:role/team/x", "sub", "u-"
+		}, "policy.json", []string{
+			bucket("arn:aws-cn:s3:::u-${aws:PrincipalTag/sub}", ""),
+			`{"Effect":"Deny","Action":["s3:*"],"Resource":["*"],"Condition":{"StringLike":{"aws:PrincipalTag/sub":["*/*"]}}}`,
+		}, "put-role-policy --role-name x --policy-name"},
+
+		"Ceph, provider": {ceph, nil, "oidc-provider.json", []string{`{"ClientIDList":["onyxia-minio"],"ThumbprintList":["THUMBPRINT"],"Url":"https://` + keycloak + `"}`},
+			"aws --endpoint-url https://rgw.example.org iam create-open-id-connect-provider "},
+		"Ceph, trust, as it documents it": {ceph, func(f *Federation) {
+			f.RoleARN, f.Issuer = "arn:aws:iam:::role/onyxia", "http://localhost:8080/auth/realms/quickstart"
+		}, "trust.json", []string{trust("arn:aws:iam:::oidc-provider/localhost:8080/auth/realms/quickstart", "localhost:8080/auth/realms/quickstart:app_id")},
+			"aws --endpoint-url https://rgw.example.org iam create-role --role-name onyxia --assume-role-policy-document file://trust.json --max-session-duration 43200"},
+		"Ceph, trust, of a tenant": {ceph, func(f *Federation) { f.RoleARN = "arn:aws:iam::t1:role/onyxia" }, "trust.json",
+			[]string{trust("arn:aws:iam::t1:oidc-provider/"+keycloak, keycloak+":app_id")}, "file://trust.json"},
+		"Ceph, policy": {ceph, nil, "policy.json", []string{
+			bucket("arn:aws:s3:::user-${aws:PrincipalTag/preferred_username}", ""),
+			bucket("arn:aws:s3:::projet-group1", `,"Condition":{"ForAnyValue:StringEquals":{"aws:PrincipalTag/groups":["group1"]}}`),
+			bucket("arn:aws:s3:::projet-group2", `,"Condition":{"ForAnyValue:StringEquals":{"aws:PrincipalTag/groups":["group2"]}}`),
+		}, "put-role-policy --role-name onyxia --policy-name onyxia --policy-document file://policy.json"},
+		"Ceph, one user": {ceph, nil, "user-policy.json", []string{
+			bucket("arn:aws:s3:::user-alice", `,"Condition":{"StringEquals":{"aws:PrincipalTag/preferred_username":["alice"]}}`),
+		}, "put-role-policy --role-name onyxia --policy-name onyxia-alice --policy-document file://user-policy.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := federation("group2", "group1")
+			if f.RoleARN != role {
+				t.Fatal(f.RoleARN)
+			}
+			if tc.change != nil {
+				tc.change(&f)
+			}
+			documents, err := tc.make(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := find(t, documents, tc.document)
+			if got := contents(t, d); !slices.Equal(got, tc.content) {
+				t.Errorf("content\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.content, "\n"))
+			}
+			if !strings.Contains(d.Command, tc.command) {
+				t.Errorf("command %s\nwant %s", d.Command, tc.command)
+			}
+		})
 	}
 }
 
-func TestAWSElsewhere(t *testing.T) {
-	f := federation()
-	f.RoleARN, f.Duration = "arn:aws-cn:iam::123456789012:role/team/onyxia-users", time.Minute
-	documents, err := f.AWS()
-	if err != nil {
+// contents are the statements of a policy, or the whole of another document, one line each.
+func contents(t *testing.T, d Document) (list []string) {
+	t.Helper()
+	if d.Name != "oidc-provider.json" {
+		for _, s := range parse(t, d.Content).Statement {
+			list = append(list, s.Canonical())
+		}
+		return list
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(d.Content)); err != nil {
 		t.Fatal(err)
 	}
-	if trust := find(t, documents, "trust.json"); !strings.Contains(trust.Content, "arn:aws-cn:iam::123456789012:oidc-provider/") || !strings.Contains(trust.Command, "--role-name onyxia-users ") || !strings.Contains(trust.Command, "3600") {
-		t.Errorf("trust %+v", trust)
+	return []string{b.String()}
+}
+
+// What is to be read: who puts the tags into tokens, and what cannot be had.
+func TestFederationNotes(t *testing.T) {
+	notes := func(documents []Document, err error) string {
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, d := range documents {
+			text += d.Note + "\n"
+		}
+		return text
 	}
-	if policy := find(t, documents, "policy.json"); !strings.Contains(policy.Content, "arn:aws-cn:s3:::user-") {
-		t.Errorf("policy %s", policy.Content)
+	ours, theirs := federation("group1"), federation("group1")
+	ours.Mapped = true
+	const name, both = `{"https://aws.amazon.com/tags":{"principal_tags":{"preferred_username":["alice"]}}}`, `{"https://aws.amazon.com/tags":{"principal_tags":{"groups":["group1","group2"],"preferred_username":["alice"]}}}`
+	for what, tc := range map[string]struct {
+		text string
+		want []string
+	}{
+		"AWS, a realm of ours":  {notes(ours.AWS()), []string{"No thumbprint is needed", "Client onyxia-minio of the realm puts them there: " + name, "Group buckets", "claim azp where a token has one"}},
+		"AWS":                   {notes(theirs.AWS()), []string{"Add mappers to client onyxia-minio that put this into the access token: " + name}},
+		"Ceph, a realm of ours": {notes(ours.Ceph("https://rgw.example.org")), []string{"Client onyxia-minio of the realm puts them there: " + both, "rgw_s3_auth_use_sts", "fill in no ${...}"}},
+		"Ceph":                  {notes(theirs.Ceph("https://rgw.example.org")), []string{"Add mappers to client onyxia-minio that put this into the access token: " + both}},
+	} {
+		for _, want := range tc.want {
+			if !strings.Contains(tc.text, want) {
+				t.Errorf("%s: no note %q in\n%s", what, want, tc.text)
+			}
+		}
 	}
 	if got := AWSTokenService("eu-west-3"); got != "https://sts.eu-west-3.amazonaws.com" {
 		t.Errorf("STS at %s", got)
+	}
+}
+
+func TestCheckRoleDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Hour: "", 12 * time.Hour: "", 24 * time.Hour: "s3.sessionDuration is 24h, and a role gives credentials for 12h at most", 12*time.Hour + time.Second: "12h0m1s",
+	} {
+		if err := CheckRoleDuration(d); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", d, err)
+		}
 	}
 }
 
@@ -112,27 +204,5 @@ func TestFederationThatMakesNoSense(t *testing.T) {
 		if _, err := f.Ceph("https://rgw.example.org"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Ceph: %v, want %q", err, want)
 		}
-	}
-}
-
-// The shapes are those of docs.ceph.com, radosgw: "STS in Ceph" and "Session tags".
-func TestCeph(t *testing.T) {
-	f := federation("group2", "group1")
-	f.RoleARN, f.Issuer = "arn:aws:iam:::role/onyxia", "http://localhost:8080/auth/realms/quickstart"
-	documents, err := f.Ceph("https://rgw.example.org")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"Effect":"Allow","Principal":{"Federated":["arn:aws:iam:::oidc-provider/localhost:8080/auth/realms/quickstart"]},` +
-		`"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"],"Condition":{"StringEquals":{"localhost:8080/auth/realms/quickstart:app_id":["onyxia-minio"]}}}`
-	if got := parse(t, find(t, documents, "trust.json").Content).Statement[0].Canonical(); got != want {
-		t.Errorf("trust\n%s\nwant\n%s", got, want)
-	}
-	policy := parse(t, find(t, documents, "policy.json").Content)
-	if len(policy.Statement) != 3 || policy.Statement[1].Condition["ForAnyValue:StringEquals"]["aws:PrincipalTag/groups"][0] != "group1" {
-		t.Errorf("policy %v", policy)
-	}
-	if provider := find(t, documents, "oidc-provider.json"); !strings.Contains(provider.Content, "ThumbprintList") || !strings.HasPrefix(provider.Command, "aws --endpoint-url https://rgw.example.org iam ") {
-		t.Errorf("provider %+v", provider)
 	}
 }

@@ -6,23 +6,25 @@ import (
 	"strings"
 )
 
-// groupsTag is the session tag that holds the names of a user's groups.
-const groupsTag = "groups"
+// GroupsTag is the session tag that holds the names of a user's groups.
+const GroupsTag = "groups"
 
 // cephCaps are the capabilities of the user in whose name the provider and the role are made.
 const cephCaps = "oidc-provider=*;roles=*"
 
 // Ceph is what has to be done in a Ceph Object Gateway (RGW). It speaks AWS's API for providers and roles at its own
-// endpoint, and differs in that ARNs carry no account, the audience is called app_id, a thumbprint is asked for, and a
-// session tag may have several values, so that groups work (docs.ceph.com, radosgw: STS, session tags).
+// endpoint, and differs in that ARNs carry a tenant or an RGW account, or nothing, where AWS has its account, the audience
+// is called app_id, a thumbprint is asked for, a session tag may have several values, so that groups work
+// (docs.ceph.com, radosgw: STS, session tags), and a variable in a policy's resource is not filled in ("do not yet support
+// string interpolation", radosgw: bucket policies; ceph/ceph pull request 44434).
 func (f Federation) Ceph(endpoint string) ([]Document, error) {
 	issuer, err := url.Parse(f.Issuer)
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("issuer %q is not a URL", f.Issuer)
 	}
-	role, err := f.cephRole()
+	role, err := parseRole(f.RoleARN)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; for Ceph without an account: arn:aws:iam:::role/onyxia", err)
 	}
 	tenancy, refused := f.Tenancy.Usable()
 	if len(refused) > 0 {
@@ -40,54 +42,62 @@ func (f Federation) Ceph(endpoint string) ([]Document, error) {
 			Content: pretty(map[string]any{"Url": strings.TrimRight(f.Issuer, "/"), "ClientIDList": []string{f.ClientID}, "ThumbprintList": []string{"THUMBPRINT"}}),
 			Command: iam + "create-open-id-connect-provider --cli-input-json file://oidc-provider.json",
 			Note:    "THUMBPRINT is the SHA-1 fingerprint, without colons, of the certificate in x5c of the issuer's jwks_uri."},
-		{Note: fmt.Sprintf("RGW reads name and groups from session tags in the token. Add mappers to client %s that put this into the access token: %s", f.ClientID, f.cephTags())},
+		{Note: "RGW reads name and groups from session tags in the token. " + f.tagsNote(f.cephTags())},
 		f.cephTrust(provider, role, iam),
 		f.cephPolicy(tenancy, role, iam),
-		{Note: "Not every release of RGW fills ${aws:PrincipalTag/...} into a resource: the proof that kubectl onyxia s3 configure runs at the end shows it."},
+		f.cephUser(tenancy, role, iam),
 	}, nil
 }
 
-// cephRole is the role's name; Ceph's ARNs have no account: "arn:aws:iam:::role/onyxia".
-func (f Federation) cephRole() (string, error) {
-	role, err := parseRole(f.RoleARN)
-	if err != nil {
-		return "", fmt.Errorf("%w; for Ceph without an account: arn:aws:iam:::role/onyxia", err)
-	}
-	return role.name, nil
-}
-
 func (f Federation) cephTags() string {
-	tags := map[string]any{f.Tenancy.UsernameClaim: []string{"alice"}, groupsTag: []string{"group1", "group2"}}
-	return string(compact(map[string]any{tagsClaim: []any{map[string]any{"principal_tags": tags}}}))
+	tags := map[string]any{f.Tenancy.UsernameClaim: []string{"alice"}, GroupsTag: []string{"group1", "group2"}}
+	return string(compact(map[string]any{tagsClaim: map[string]any{"principal_tags": tags}}))
 }
 
-func (f Federation) cephTrust(provider, role, iam string) Document {
+func (f Federation) cephTrust(provider string, role roleARN, iam string) Document {
 	trust := Policy{Version: PolicyVersion, Statement: []Statement{{
 		Effect:    Allow,
-		Principal: map[string]List{"Federated": {"arn:aws:iam:::oidc-provider/" + provider}},
+		Principal: map[string]List{"Federated": {fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", role.account, provider)}},
 		Action:    List{"sts:AssumeRoleWithWebIdentity", "sts:TagSession"},
 		Condition: Condition{"StringEquals": {provider + ":app_id": {f.ClientID}}},
 	}}}
 	return Document{
 		Name: "trust.json", Content: pretty(trust),
-		Command: fmt.Sprintf("%screate-role --role-name %s --assume-role-policy-document file://trust.json", iam, role),
+		Command: iam + role.create(f),
 		Note:    fmt.Sprintf("app_id is compared with the claim aud; where the token has several, use %s:azp instead.", provider),
 	}
 }
 
-func (f Federation) cephPolicy(tenancy Tenancy, role, iam string) Document {
-	tag := "aws:PrincipalTag/"
+// cephPolicy is for the users, if the gateway fills in their name, and for the groups.
+func (f Federation) cephPolicy(tenancy Tenancy, role roleARN, iam string) Document {
 	policy := Policy{Version: PolicyVersion, Statement: []Statement{
-		{Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(tenancy.UserPrefix + "${" + tag + tenancy.UsernameClaim + "}")},
+		{Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(tenancy.UserPrefix + "${" + principalTag + tenancy.UsernameClaim + "}")},
 	}}
 	for _, group := range sorted(tenancy.Groups) {
-		policy.Statement = append(policy.Statement, Statement{
-			Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(tenancy.GroupPrefix + group),
-			Condition: Condition{"ForAnyValue:StringEquals": {tag + groupsTag: {group}}},
-		})
+		policy.Statement = append(policy.Statement, tagged("ForAnyValue:StringEquals", GroupsTag, group, tenancy.GroupPrefix+group))
 	}
 	return Document{
 		Name: "policy.json", Content: pretty(policy),
-		Command: fmt.Sprintf("%sput-role-policy --role-name %s --policy-name onyxia --policy-document file://policy.json", iam, role),
+		Command: fmt.Sprintf("%sput-role-policy --role-name %s --policy-name onyxia --policy-document file://policy.json", iam, role.name),
+	}
+}
+
+// principalTag begins the condition key of a session tag.
+const principalTag = "aws:PrincipalTag/"
+
+// tagged opens a bucket to those who have a session tag of that value.
+func tagged(operator, tag, value, bucket string) Statement {
+	return Statement{Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(bucket), Condition: Condition{operator: {principalTag + tag: {value}}}}
+}
+
+// cephUser is for one user, where the gateway fills nothing in.
+func (f Federation) cephUser(tenancy Tenancy, role roleARN, iam string) Document {
+	policy := Policy{Version: PolicyVersion, Statement: []Statement{
+		tagged("StringEquals", tenancy.UsernameClaim, "alice", tenancy.UserPrefix+"alice"),
+	}}
+	return Document{
+		Name: "user-policy.json", Content: pretty(policy),
+		Command: fmt.Sprintf("%sput-role-policy --role-name %s --policy-name onyxia-alice --policy-document file://user-policy.json", iam, role.name),
+		Note:    "RGW's documentation says that its policies fill in no ${...}, and the first statement of policy.json then opens nothing: the proof that kubectl onyxia s3 configure runs at the end shows it. In that case each user needs a policy of their own, as this one is for alice.",
 	}
 }

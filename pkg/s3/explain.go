@@ -49,6 +49,7 @@ func causes() map[string]words {
 		},
 		"XMinioServerNotInitialized": waiting,
 		"STSIAMNotInitialized":       waiting,
+		"XMinioIAMNotInitialized":    waiting,
 		"InvalidBucketName":          {"S3 takes 3 to 63 lower case letters, digits, dots and dashes", ""},
 		"XMinioAdminBucketQuotaExceeded": {
 			"the bucket is full",

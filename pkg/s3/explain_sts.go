@@ -47,6 +47,10 @@ func refusals() []refusal {
 		{holds: "dial tcp", say: noIssuer},
 		{holds: "x509:", say: untrustedIssuer},
 		{holds: "/.well-known/", say: noIssuer},
+		{holds: "502 Bad Gateway", say: noKeys},
+		{holds: "503 Service Unavailable", say: noKeys},
+		{holds: "504 Gateway Timeout", say: noKeys},
+		{holds: "404 Not Found", say: noKeys},
 		{code: "IDPCommunicationError", say: noIssuer},
 		{code: "AccessDenied", say: distrusted},
 	}
@@ -110,6 +114,12 @@ func wrongKey(v evidence) (string, string) {
 func noIssuer(v evidence) (string, string) {
 	return fmt.Sprintf("the S3 server does not reach the issuer %s", v.Issuer),
 		"is it up, and does its name resolve from the server's pod (hairpin, cluster DNS)?"
+}
+
+// noKeys is MinIO's own way to say what the issuer answered when it was asked for its keys: the status and nothing else.
+func noKeys(v evidence) (string, string) {
+	return fmt.Sprintf("that is what the S3 server got when it asked the issuer %s for its keys", v.Issuer),
+		"is the issuer up, and is its Ingress there?"
 }
 
 func untrustedIssuer(v evidence) (string, string) {

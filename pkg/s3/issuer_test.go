@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,6 +21,8 @@ import (
 type issuer struct {
 	server *httptest.Server
 	key    *rsa.PrivateKey
+	// down makes it answer as a proxy does that has no issuer behind it.
+	down atomic.Bool
 }
 
 const keyID = "test-key"
@@ -34,7 +37,13 @@ func newIssuer(t *testing.T) *issuer {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", i.discovery)
 	mux.HandleFunc("/jwks", i.jwks)
-	i.server = httptest.NewServer(mux)
+	i.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if i.down.Load() {
+			http.Error(w, "no available server", http.StatusServiceUnavailable)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(i.server.Close)
 	return i
 }

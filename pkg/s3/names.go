@@ -91,6 +91,9 @@ func claimsForNames() []string {
 }
 
 func checkClaim(username string) error {
+	if username == "email" {
+		return errors.New("no bucket can be named after an e-mail address, S3 takes no @: set auth.usernameClaim to another claim, such as preferred_username")
+	}
 	if !slices.Contains(claimsForNames(), username) {
 		return fmt.Errorf("MinIO policies know no claim %q for a user's name; set auth.usernameClaim to one of %s",
 			username, strings.Join(claimsForNames(), ", "))

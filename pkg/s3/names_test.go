@@ -94,6 +94,9 @@ func TestCheckPrefixes(t *testing.T) {
 }
 
 func TestCheckClaim(t *testing.T) {
+	if err := checkClaim("email"); err == nil || !strings.Contains(err.Error(), "S3 takes no @") {
+		t.Errorf("email: %v", err)
+	}
 	for claim, ok := range map[string]bool{"preferred_username": true, "sub": true, "uid": false, "groups": false, "": false, "sub}*${jwt:sub": false} {
 		err := checkClaim(claim)
 		if (err == nil) != ok || (err != nil && !strings.Contains(err.Error(), "set auth.usernameClaim to one of preferred_username")) {

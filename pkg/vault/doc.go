@@ -10,6 +10,7 @@
 //	address, created, shares, threshold
 //	form: plain | age | pgp
 //	publicKey, privateKey         the one-time OpenPGP pair that Vault's answer is sealed to
+//	recipients: [...]             in the form age, whom privateKey is encrypted to
 //	keys: [...]                   one for each share
 //	rootToken                     gone once it has been revoked
 //	beside                        a copy of Vault's answer that is still to be removed

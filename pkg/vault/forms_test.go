@@ -23,14 +23,7 @@ import (
 func TestFormAge(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, "")
-	recipient, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stranger, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
+	recipient, stranger := newIdentity(t), newIdentity(t)
 	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
 	in := initOf(s, file)
 	in.Spool, in.Recipients = s.spool(t), []age.Recipient{recipient.Recipient()}
@@ -65,6 +58,49 @@ func TestFormAge(t *testing.T) {
 	if err != nil || !opened.RootToken.Empty() || len(opened.Shares) != 3 {
 		t.Fatalf("after forgetting the root token: %v", err)
 	}
+}
+
+// An initialisation that was begun for one recipient is not finished for another: the keys would be the first one's.
+func TestBegunForAnotherRecipient(t *testing.T) {
+	s := startVault(t, "")
+	first, second := newIdentity(t), newIdentity(t)
+	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
+	in := initOf(s, file)
+	in.Recipients = []age.Recipient{second.Recipient(), first.Recipient()}
+	keys, err := in.pending(Seal{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := keys.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Create(t.Context(), document); err != nil {
+		t.Fatal(err)
+	}
+	other := in
+	other.Recipients = []age.Recipient{second.Recipient()}
+	if _, err := other.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "was begun for the recipients") || !strings.Contains(err.Error(), first.Recipient().String()) {
+		t.Fatalf("for another: %v", err)
+	}
+	in.Recipients = []age.Recipient{first.Recipient(), second.Recipient()}
+	if outcome, err := in.Run(t.Context()); err != nil || outcome != Initialised {
+		t.Fatalf("for the same, in another order: %q, %v", outcome, err)
+	}
+	for _, identity := range []age.Identity{first, second} {
+		if opened, err := parseFile(t, file).Open(identity); err != nil || len(opened.Shares) != 3 {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func newIdentity(t *testing.T) *age.X25519Identity {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity
 }
 
 // openByHand does what the package's documentation says a person may do with ordinary programs.

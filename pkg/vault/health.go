@@ -120,6 +120,12 @@ func (c *Client) active(ctx context.Context) (bool, string, error) {
 	if leader.Address == "" {
 		return false, "open, waiting for a leader", nil
 	}
+	// A standby that cannot hand requests on yet sends its clients to the leader's own address (seen with Vault 1.14.1),
+	// where a port-forward does not lead. Any answer of the leader will do, and without a token it is a refusal.
+	_, _, err = c.WithToken(Secret{}).exchange(ctx, http.MethodGet, "auth/token/lookup-self", nil)
+	if err != nil {
+		return false, "open, waiting for a way to the leader", nil
+	}
 	return true, "", nil
 }
 

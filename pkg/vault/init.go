@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,7 +168,7 @@ func (in Init) pending(seal Seal) (Keys, error) {
 		return keys, err
 	}
 	if len(in.Recipients) > 0 {
-		keys.Form = FormAge
+		keys.Form, keys.Recipients = FormAge, recipientNames(in.Recipients)
 		keys.PrivateKey, err = sealAge(keys.PrivateKey, in.Recipients)
 	}
 	return keys, err
@@ -177,6 +178,10 @@ func (in Init) pending(seal Seal) (Keys, error) {
 func (in Init) resume(ctx context.Context, keys Keys) (Outcome, error) {
 	if keys.Shares != in.Shares || keys.Threshold != in.Threshold || (keys.Form == FormPGP) != (len(in.Holders) > 0) || (keys.Form == FormAge) != (len(in.Recipients) > 0) {
 		return "", fmt.Errorf("%s was begun for %d of %d shares in the form %s; run init with the same, or remove the file: it holds no key yet", in.Keeper, keys.Threshold, keys.Shares, keys.Form)
+	}
+	if names := recipientNames(in.Recipients); len(keys.Recipients) > 0 && !slices.Equal(names, keys.Recipients) {
+		return "", fmt.Errorf("%s was begun for the recipients %s, and now it is to be %s; run init with the same, or remove the file: it holds no key yet",
+			in.Keeper, strings.Join(keys.Recipients, ", "), strings.Join(names, ", "))
 	}
 	if keys.Form == FormPGP && len(in.Holders) != keys.Shares {
 		return "", fmt.Errorf("%d OpenPGP keys for %d shares: Vault wants one for each", len(in.Holders), keys.Shares)

@@ -39,7 +39,9 @@ type Keys struct {
 	// PublicKey is the one-time OpenPGP public key in base64, as Vault takes it.
 	PublicKey string `json:"publicKey,omitempty"`
 	// PrivateKey is its private half, armored; in the form age it is encrypted, and armored by age.
-	PrivateKey string   `json:"privateKey,omitempty"`
+	PrivateKey string `json:"privateKey,omitempty"`
+	// Recipients are the age public keys that PrivateKey is encrypted to: age itself does not tell.
+	Recipients []string `json:"recipients,omitempty"`
 	Keys       []string `json:"keys,omitempty"`
 	RootToken  string   `json:"rootToken,omitempty"`
 	// Beside says where a copy of Vault's answer, sealed to PublicKey, has still to be removed.

@@ -57,16 +57,16 @@ func listed(header string) []string {
 const foreignOrigin = "https://elsewhere.invalid"
 
 // preflights shows that Onyxia's pages may ask, and that others may not.
-func (p Proof) preflights(ctx context.Context, report func(string)) error {
-	login := "auth/" + p.Mount + "/login"
-	if err := p.Client.Preflight(ctx, login, http.MethodPost, p.Origin); err != nil {
+func preflights(ctx context.Context, client *Client, mount, secret, origin string, report func(string)) error {
+	login := "auth/" + mount + "/login"
+	if err := client.Preflight(ctx, login, http.MethodPost, origin); err != nil {
 		return err
 	}
-	if err := p.Client.Preflight(ctx, p.secret("data", p.UserPrefix+p.User.Name), http.MethodPut, p.Origin); err != nil {
+	if err := client.Preflight(ctx, secret, http.MethodPut, origin); err != nil {
 		return err
 	}
-	say(report, fmt.Sprintf("the browser may ask from %s", p.Origin))
-	if p.Client.Preflight(ctx, login, http.MethodPost, foreignOrigin) == nil {
+	say(report, fmt.Sprintf("the browser may ask from %s", origin))
+	if client.Preflight(ctx, login, http.MethodPost, foreignOrigin) == nil {
 		// An admin may have allowed every origin: no error, for a page elsewhere has no token.
 		say(report, "and from anywhere else too: sys/config/cors allows every origin")
 		return nil

@@ -49,7 +49,7 @@ type proofLogin struct {
 
 // Run carries out the proof and tells each line that holds. The first that does not is the error.
 func (p Proof) Run(ctx context.Context, report func(string)) (err error) {
-	if err := p.preflights(ctx, report); err != nil {
+	if err := preflights(ctx, p.Client, p.Mount, p.secret("data", p.UserPrefix+p.User.Name), p.Origin, report); err != nil {
 		return err
 	}
 	var logins []proofLogin

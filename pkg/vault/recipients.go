@@ -3,6 +3,7 @@ package vault
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -20,6 +21,16 @@ func ParseRecipients(texts ...string) ([]age.Recipient, error) {
 		recipients = append(recipients, found[0])
 	}
 	return recipients, nil
+}
+
+// recipientNames are the public keys as text, in order.
+func recipientNames(recipients []age.Recipient) []string {
+	names := make([]string, 0, len(recipients))
+	for _, r := range recipients {
+		names = append(names, fmt.Sprint(r))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // ReadIdentities reads the private keys of age in files, as age-keygen writes them. Errors never repeat a file's content.

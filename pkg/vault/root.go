@@ -56,6 +56,13 @@ func (c *Client) GenerateRoot(ctx context.Context, shares Shares, report func(st
 	return token, nil
 }
 
+// MakesRoot is nil if root tokens can be made from key shares, else why not; a closed server matches
+// ErrGenerateRootClosed. It changes nothing.
+func (c *Client) MakesRoot(ctx context.Context) error {
+	var attempt rootAttempt
+	return closedRoot(c.WithToken(Secret{}).Read(ctx, "sys/generate-root/attempt", &attempt))
+}
+
 func (c *Client) giveRootShares(ctx context.Context, shares Shares, attempt rootAttempt, pad string, report func(string)) (Secret, error) {
 	for !attempt.Complete {
 		missing := attempt.Required - attempt.Progress

@@ -86,6 +86,9 @@ func TestSessionAndRoot(t *testing.T) {
 	if _, err := r.client().Root(ctx, foreign, nil); !errors.Is(err, ErrShares) {
 		t.Fatalf("foreign shares: %v", err)
 	}
+	if err := r.client().MakesRoot(ctx); err != nil {
+		t.Fatalf("an open server: %v", err)
+	}
 	var attempt rootAttempt
 	if err := r.client().Read(ctx, "sys/generate-root/attempt", &attempt); err != nil || attempt.Started {
 		t.Fatalf("an attempt is left open: %+v, %v", attempt, err)
@@ -100,11 +103,14 @@ func TestGenerateRootClosed(t *testing.T) {
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(`{"errors":["unsupported operation"]}`))
 		}))
-		_, err := (&Client{Address: closed.URL}).GenerateRoot(t.Context(), SharesOf(Opened{}), nil)
-		closed.Close()
-		if !errors.Is(err, ErrGenerateRootClosed) || !strings.Contains(err.Error(), "enable_unauthenticated_access") {
-			t.Errorf("%d: %v", status, err)
+		client := &Client{Address: closed.URL}
+		_, err := client.GenerateRoot(t.Context(), SharesOf(Opened{}), nil)
+		for what, err := range map[string]error{"making one": err, "asking whether one could": client.MakesRoot(t.Context())} {
+			if !errors.Is(err, ErrGenerateRootClosed) || !strings.Contains(err.Error(), "enable_unauthenticated_access") {
+				t.Errorf("%d, %s: %v", status, what, err)
+			}
 		}
+		closed.Close()
 	}
 }
 

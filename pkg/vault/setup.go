@@ -23,6 +23,9 @@ type Setup struct {
 	// UserPrefix, GroupPrefix and NamesChecked: see UserPolicy.
 	UserPrefix, GroupPrefix string
 	NamesChecked            bool
+	// Names, if set, is told of users whose names mean something in a path: for issuers that let people have them, or did
+	// once. See UserNames.
+	Names func(doubt string)
 	// Groups is how many groups of one user count; upstream's documentation has 10.
 	Groups int
 	// TTL of users' tokens, and MaxTTL up to which a program may renew its own.
@@ -115,12 +118,17 @@ func (s Setup) login(first []engine.ID, m AuthMount, c AuthConfig, p UserPolicy,
 	accessor := engine.NewOutput[string](mount)
 	m.Accessor, p.Accessor = accessor, accessor
 	needs := func(more ...engine.ID) []engine.ID { return append(slices.Clone(first), more...) }
-	return []engine.Step{
+	steps := []engine.Step{
 		part(s, mount, m, first...),
 		part(s, config, c, needs(mount)...),
 		part(s, policy, p, needs(mount, s.id("mount", s.KV))...),
 		part(s, s.id("role", r.Name), r, needs(mount, config, policy)...),
 	}
+	if s.Names == nil {
+		return steps
+	}
+	names := UserNames{Access: s.Access, Accessor: accessor, UserPrefix: p.UserPrefix, Tell: s.Names}
+	return append(steps, engine.New(s.id("names", m.Path), names, needs(mount)...))
 }
 
 func (s Setup) userPolicy() UserPolicy {

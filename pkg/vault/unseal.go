@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
@@ -53,6 +54,11 @@ func (c *Client) giveShares(ctx context.Context, shares Shares, missing int, rep
 		var refused *APIError
 		if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
 			return fmt.Errorf("%w: %w; they may belong to another one, or to the data before a reset", ErrShares, err)
+		}
+		var slow net.Error
+		if errors.As(err, &slow) && slow.Timeout() && ctx.Err() == nil {
+			say(report, "no answer to the last key share yet, which happens when a server has to find its cluster first")
+			return c.waitJoined(ctx, report)
 		}
 		if err != nil {
 			return err

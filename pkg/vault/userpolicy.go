@@ -20,7 +20,7 @@ import (
 //   - "+*": forbidden in a policy, so that every request of a user or of a member of a group with that in the name fails.
 //
 // No policy can exclude these; the issuer must refuse such names, as Keycloak does with the rule of the realm we make.
-// HostileNames finds those that came through, but for letter case.
+// UserNames finds those that came through, but for letter case.
 type UserPolicy struct {
 	Access Access
 	Name   string

@@ -193,18 +193,57 @@ func (d *datalab) hostileNames(t *testing.T) {
 			t.Errorf("%q reads a group's secret", c.name)
 		}
 	}
+	d.foundNames(t)
+}
+
+// foundNames: those who came in by such a name are found, what is said stands to reason, and who is locked out is found no
+// more. Without a prefix a wildcard stops everything.
+func (d *datalab) foundNames(t *testing.T) {
+	ctx := t.Context()
+	told := map[string]string{}
+	d.setup.Names = func(doubt string) {
+		name, rest, _ := strings.Cut(strings.TrimPrefix(doubt, "user "), " ")
+		told[name] = rest
+	}
+	defer func() { d.setup.Names = nil }()
+	if plan := d.plan(t); plan.Writes() || plan.Err() != nil {
+		t.Errorf("%+v", plan.Steps)
+	}
+	for name, want := range map[string]string{`"bob/+"`: `reaches into the folder of user "bob" in Vault`, `"bob/sub"`: "vault write identity/entity/id/", `"+*"`: "can use nothing"} {
+		if !strings.Contains(told[name], want) {
+			t.Errorf("%s: %q", name, told[name])
+		}
+	}
+	for _, name := range []string{`"bob"`, `"carol"`, `"+"`, `"b*"`} {
+		if told[name] != "" {
+			t.Errorf("%s: %q", name, told[name])
+		}
+	}
 	accessor := engine.NewOutput[string]("auth.vault/jwt")
 	if _, err := (AuthMount{Access: d.setup.Access, Path: "jwt", Accessor: accessor}).Observe(ctx); err != nil {
 		t.Fatal(err)
 	}
-	mount, err := accessor.Get()
+	names := UserNames{Access: d.setup.Access, Accessor: accessor, Tell: func(string) {}}
+	seen, err := names.Observe(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hostile, err := d.root().HostileNames(ctx, mount)
-	t.Logf("found afterwards: %q", hostile)
-	if err != nil || !slices.Contains(hostile, "bob/+") || !slices.Contains(hostile, "+") || slices.Contains(hostile, "bob") || slices.Contains(hostile, "carol") {
-		t.Errorf("hostile names found: %q, %v", hostile, err)
+	if change := names.Plan(seen); change.Action != engine.Blocked || !strings.Contains(change.Fix, "disabled=true") {
+		t.Errorf("wildcards and no prefix: %+v", change)
+	}
+	// Done as it is said, for everybody.
+	lock := func(disabled bool) {
+		for _, h := range seen {
+			d.write(t, "identity/entity/id/"+h.Entity, map[string]bool{"disabled": disabled})
+		}
+	}
+	lock(true)
+	defer lock(false)
+	if left, err := names.Observe(ctx); err != nil || len(left) != 0 || names.Plan(left).Action != engine.Unchanged {
+		t.Errorf("locked out, and still found: %v, %v", left, err)
+	}
+	if _, err := d.login(t, d.issuer.token(t, "bob/sub", nil, nil)); err == nil {
+		t.Error("logs in, locked out")
 	}
 }
 

@@ -102,7 +102,7 @@ func TestSplit(t *testing.T) {
 }
 
 // chart is the folder or archive of the chart to render with, and helm the program that does. The test does not run
-// without them, and says so; ONYXIA_TEST_REAL=1 makes that a failure.
+// without them, and says so; ONYXIA_TEST_REAL=1 makes that a failure where CHARTS names a folder.
 func chart(t *testing.T) (helm, chart string) {
 	t.Helper()
 	home := os.Getenv("CLUSTER_HOME")
@@ -117,7 +117,7 @@ func chart(t *testing.T) (helm, chart string) {
 	found, _ := filepath.Glob(filepath.Join(folder, "minio*"))
 	if _, err := os.Stat(helm); err != nil || folder == "" || len(found) == 0 {
 		const text = "NOT RUN on the real chart: it needs helm from the testbed (CLUSTER_HOME) and the chart in the folder CHARTS"
-		if os.Getenv("ONYXIA_TEST_REAL") != "" {
+		if folder != "" && os.Getenv("ONYXIA_TEST_REAL") != "" {
 			t.Fatal(text)
 		}
 		t.Skip(text)

@@ -83,19 +83,29 @@ func (s *site) mappers() []keycloak.Mapper {
 			groups,
 		}
 	}
-	list := []keycloak.Mapper{keycloak.AudienceMapper(audienceMapper, platform.S3ClientID), groups}
-	if s.env.Platform.S3.Kind == "aws" {
-		list = append(list, sessionTags(s.env.Platform.Auth.UsernameClaim))
+	list := []keycloak.Mapper{keycloak.AudienceMapper(audienceMapper, platform.S3ClientID), groups, sessionTags(s.env.Platform.Auth.UsernameClaim)}
+	if s.env.Platform.S3.Kind == "ceph" {
+		list = append(list, groupTags())
 	}
 	return list
 }
 
-// sessionTags puts the user's name where AWS looks for session tags. The dots of the claim's own name are escaped; the
-// others nest (seen in the tokens of Keycloak 20.0.5 and 26.5.6).
+// tagPath is where AWS and Ceph look for session tags in a token, as a mapper names it: the dots of the claim's own name are
+// escaped, the others nest (seen in the tokens of Keycloak 20.0.5 and 26.5.6).
+const tagPath = `https://aws\.amazon\.com/tags.principal_tags.`
+
+// sessionTags puts the user's name there.
 func sessionTags(tag string) keycloak.Mapper {
 	return keycloak.Mapper{Name: tagsMapper, Type: "oidc-usermodel-attribute-mapper", Config: map[string]string{
-		"user.attribute": "username", "claim.name": `https://aws\.amazon\.com/tags.principal_tags.` + tag, "multivalued": "true",
+		"user.attribute": "username", "claim.name": tagPath + tag, "multivalued": "true",
 		"jsonType.label": "String", "access.token.claim": "true", "id.token.claim": "false",
+	}}
+}
+
+// groupTags puts the names of the user's groups there. AWS takes one value for each tag.
+func groupTags() keycloak.Mapper {
+	return keycloak.Mapper{Name: groupTagsMapper, Type: "oidc-group-membership-mapper", Config: map[string]string{
+		"claim.name": tagPath + s3.GroupsTag, "full.path": "false", "access.token.claim": "true", "id.token.claim": "false",
 	}}
 }
 

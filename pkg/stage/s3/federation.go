@@ -21,7 +21,7 @@ func Documents(p platform.Platform) ([]s3.Document, error) {
 	}
 	f := s3.Federation{
 		Tenancy: s3.For(p, p.Auth.Groups), Issuer: p.Issuer(), ClientID: platform.S3ClientID,
-		RoleARN: p.S3.RoleARN, Duration: duration(p.S3.SessionDuration),
+		RoleARN: p.S3.RoleARN, Duration: duration(p.S3.SessionDuration), Mapped: p.Auth.Mode != "oidc",
 	}
 	if p.S3.Kind == "aws" {
 		return f.AWS()

@@ -13,7 +13,8 @@ import (
 )
 
 // realmGroups gives the groups that were made in the realm by hand what those of the configuration have: a policy in MinIO,
-// a role of client minio that names it, and the role to the group. It takes away what groups that are gone have left.
+// a role of client minio that names it, and the role to the group. It takes away what groups that are gone have left. One
+// that the configuration names no longer is not gone: its members still have it in their tokens.
 type realmGroups struct{ site *site }
 
 // groupsSeen is what there is of all groups.
@@ -38,23 +39,28 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 	if err != nil {
 		return seen, err
 	}
-	if seen.Policies, err = (&s3.Admin{Client: client}).Policies(ctx); err != nil || g.site.roles == nil {
+	if seen.Policies, err = (&s3.Admin{Client: client}).Policies(ctx); err != nil {
 		return seen, err
 	}
-	if seen.Groups, err = g.site.roles.Groups(ctx); err != nil {
-		return seen, err
+	if g.site.roles != nil {
+		if seen.Groups, err = g.site.roles.Groups(ctx); err != nil {
+			return seen, err
+		}
+		if seen.Roles, err = g.site.roles.List(ctx); err != nil {
+			return seen, err
+		}
 	}
 	for _, doubt := range g.doubts(seen) {
 		g.site.env.Warn("s3: " + doubt)
 	}
-	seen.Roles, err = g.site.roles.List(ctx)
-	return seen, err
+	return seen, nil
 }
 
-// doubts are what an admin may not expect of the realm's groups: names that can have no bucket, and groups in groups, whose
-// members have in Keycloak whatever role the outer group has. Onyxia itself shows them the inner group only.
+// doubts are what an admin may not expect: groups that the configuration names no longer and that keep their bucket, names
+// that can have none, and groups in groups, whose members have in Keycloak whatever role the outer group has. Onyxia itself
+// shows them the inner group only.
 func (g *realmGroups) doubts(seen groupsSeen) []string {
-	var list []string
+	list := g.dropped(seen)
 	_, refused := g.others(seen)
 	for _, err := range refused {
 		list = append(list, err.Error()+"; it gets none")
@@ -67,6 +73,29 @@ func (g *realmGroups) doubts(seen groupsSeen) []string {
 		outer := each.Path[strings.LastIndex(each.Path[:at], "/")+1 : at]
 		if bucket, err := g.site.tenancy.GroupBucket(outer); err == nil {
 			list = append(list, "members of group "+each.Path+" have the bucket "+bucket+" of the group around it as well")
+		}
+	}
+	return list
+}
+
+// dropped tells the groups that were in the configuration once. At an issuer that is not ours nobody can tell whether they
+// are gone; there a policy is what is left of them.
+func (g *realmGroups) dropped(seen groupsSeen) (list []string) {
+	tenancy, _ := g.others(seen)
+	for _, name := range tenancy.Groups {
+		bucket := tenancy.GroupPrefix + name
+		if slices.Contains(seen.Roles, keycloak.ClientRole{Name: bucket, Description: memberRole}) {
+			list = append(list, "group "+name+" is not in auth.groups any more and still in the realm, so its members keep the bucket "+bucket+
+				": put it back, or delete it in the realm, and the next s3 configure takes its policy and its role away; the files stay")
+		}
+	}
+	if g.site.roles != nil {
+		return list
+	}
+	for _, policy := range slices.Sorted(maps.Keys(seen.Policies)) {
+		group, ours := strings.CutPrefix(policy, g.site.tenancy.GroupPrefix)
+		if ours && group != s3.ProofGroup && !slices.Contains(g.site.tenancy.Groups, group) && ourForm(g.site.tenancy, group, seen.Policies[policy]) {
+			list = append(list, "group "+group+" is not in auth.groups, and whoever's token has "+policy+" in the claim policy opens its bucket: put it back, or remove the policy: mc admin policy remove ALIAS "+policy)
 		}
 	}
 	return list
@@ -136,7 +165,7 @@ func (g *realmGroups) opened(seen groupsSeen, others s3.Tenancy, name string) []
 		add("policy", want.Name, func(ctx context.Context, admin *s3.Admin) error { return admin.PutPolicy(ctx, want.Name, want.Policy) })
 	}
 	if !slices.ContainsFunc(seen.Roles, func(r keycloak.ClientRole) bool { return r.Name == want.Name }) {
-		add("role", want.Name, func(ctx context.Context, _ *s3.Admin) error { return g.site.roles.Add(ctx, want.Name, memberRole) })
+		add("role", want.Name, func(ctx context.Context, _ *s3.Admin) error { return g.site.roles.Add(ctx, want.Name, foundRole) })
 	}
 	for _, each := range seen.Groups {
 		if each.Name == name && !slices.Contains(each.Roles, want.Name) {
@@ -147,8 +176,11 @@ func (g *realmGroups) opened(seen groupsSeen, others s3.Tenancy, name string) []
 }
 
 // leftOver is what belonged to groups that are gone. In a MinIO that others run, policies of the same form may be
-// somebody else's, and stay.
+// somebody else's, and stay. At an issuer that is not ours nobody knows which groups are gone.
 func (g *realmGroups) leftOver(seen groupsSeen, others s3.Tenancy) []correction {
+	if g.site.roles == nil {
+		return nil
+	}
 	known := slices.Concat(g.site.tenancy.Groups, others.Groups)
 	gone := func(name string) (string, bool) {
 		group, ours := strings.CutPrefix(name, g.site.tenancy.GroupPrefix)
@@ -164,7 +196,7 @@ func (g *realmGroups) leftOver(seen groupsSeen, others s3.Tenancy) []correction 
 			func(ctx context.Context, admin *s3.Admin) error { return admin.RemovePolicy(ctx, name) }})
 	}
 	for _, role := range seen.Roles {
-		if group, left := gone(role.Name); left && role.Description == memberRole {
+		if group, left := gone(role.Name); left && (role.Description == memberRole || role.Description == foundRole) {
 			list = append(list, correction{engine.Field{Path: "group " + group + ": role", From: role.Name},
 				func(ctx context.Context, _ *s3.Admin) error { return g.site.roles.Remove(ctx, role.Name) }})
 		}

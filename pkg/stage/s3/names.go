@@ -51,10 +51,13 @@ const (
 	policyMapper    = "s3 policy"
 	audienceMapper  = "s3 audience"
 	tagsMapper      = "s3 session tags"
+	groupTagsMapper = "s3 group tags"
 )
 
-// What roles of client minio are said to be for. By it our own are known.
+// What roles of client minio are said to be for. By it our own are known, and those of groups that the configuration
+// named from those of groups that were made in the realm.
 const (
 	everybodyRole = "Opens everybody's own bucket"
 	memberRole    = "Opens the bucket of this name"
+	foundRole     = "Opens the bucket of this name, of a group that was made in the realm"
 )

@@ -71,7 +71,18 @@ func TestGroupsOfTheRealm(t *testing.T) {
 		"in others' MinIO": {func(c *platform.Config) {
 			c.S3.Mode, c.S3.URL, c.S3.CredentialsSecret = "external", "https://s3.example.org", "a/b"
 		}, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: role projet-late -> "},
-		"with other issuers": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }, func(s *groupsSeen) { s.Groups, s.Roles = nil, nil }, "configure group late: policy projet-late -> "},
+		"with other issuers": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }, func(s *groupsSeen) { s.Groups, s.Roles = nil, nil }, "unchanged"},
+		"dropped, and still in the realm": {func(c *platform.Config) { c.Auth.Groups = nil }, func(s *groupsSeen) {
+			s.Groups[0].Roles = []string{"projet-group1"}
+			s.Policies["projet-group1"] = opening(t, "group1")
+		}, "unchanged"},
+		"dropped, and gone from the realm": {func(c *platform.Config) { c.Auth.Groups = nil }, func(s *groupsSeen) {
+			s.Groups = s.Groups[1:]
+			s.Policies["projet-group1"] = opening(t, "group1")
+		}, "configure group group1: policy projet-group1 -> , group group1: role projet-group1 -> "},
+		"found, and gone": {nil, func(s *groupsSeen) {
+			s.Groups, s.Roles[2].Description = s.Groups[:2], foundRole
+		}, "configure group late: policy projet-late -> , group late: role projet-late -> "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := settled()
@@ -90,17 +101,42 @@ func TestGroupsOfTheRealm(t *testing.T) {
 }
 
 func TestDoubtsAboutGroups(t *testing.T) {
-	g := &realmGroups{site: siteOf(t, nil)}
-	got := g.doubts(groupsSeen{Groups: []keycloak.GroupRoles{
-		{Name: "group1", Path: "group1"}, {Name: "*", Path: "*"}, {Name: "b", Path: "a/b"}, {Name: "c", Path: "UPPER/c"}, {Name: "e", Path: "a/d/e"},
-	}})
-	want := []string{`group "*" can have no bucket`, "members of group a/b have the bucket projet-a", "members of group a/d/e have the bucket projet-d"}
-	if len(got) != len(want) {
-		t.Fatalf("%q", got)
+	dropped := func(c *platform.Config) { c.Auth.Groups = []string{"group2"} }
+	foreign := func(c *platform.Config) {
+		c.Auth.Mode, c.Auth.URL, c.Auth.Groups = "oidc", "https://sso.example.org", []string{"group2"}
 	}
-	for i := range want {
-		if !strings.HasPrefix(got[i], want[i]) {
-			t.Errorf("%q, want %q", got[i], want[i])
+	wide := json.RawMessage(`{"Version":"2012-10-17","Statement":[]}`)
+	for name, tc := range map[string]struct {
+		config func(*platform.Config)
+		seen   groupsSeen
+		want   []string
+	}{
+		"names and places": {nil, groupsSeen{Groups: []keycloak.GroupRoles{
+			{Name: "group1", Path: "group1"}, {Name: "*", Path: "*"}, {Name: "b", Path: "a/b"}, {Name: "c", Path: "UPPER/c"}, {Name: "e", Path: "a/d/e"},
+		}}, []string{`group "*" can have no bucket`, "members of group a/b have the bucket projet-a", "members of group a/d/e have the bucket projet-d"}},
+		"in the configuration": {nil, groupsSeen{
+			Groups: []keycloak.GroupRoles{{Name: "group1", Path: "group1"}}, Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}},
+		}, nil},
+		"made in the realm": {nil, groupsSeen{
+			Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}}, Roles: []keycloak.ClientRole{{Name: "projet-late", Description: foundRole}},
+		}, nil},
+		"dropped from the configuration": {dropped, groupsSeen{
+			Groups: []keycloak.GroupRoles{{Name: "group1", Path: "group1"}}, Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}},
+		}, []string{"group group1 is not in auth.groups any more and still in the realm, so its members keep the bucket projet-group1: put it back, or delete it in the realm"}},
+		"dropped, and gone": {dropped, groupsSeen{Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}}}, nil},
+		"dropped, at another issuer": {foreign, groupsSeen{Policies: map[string]json.RawMessage{
+			"projet-group1": opening(t, "group1"), "projet-group2": opening(t, "group2"), "projet-theirs": wide, "stsonly": wide, "projet-onyxia-proof-group": opening(t, "onyxia-proof-group"),
+		}}, []string{"group group1 is not in auth.groups, and whoever's token has projet-group1 in the claim policy opens its bucket"}},
+	} {
+		got := (&realmGroups{site: siteOf(t, tc.config)}).doubts(tc.seen)
+		if len(got) != len(tc.want) {
+			t.Errorf("%s: %q", name, got)
+			continue
+		}
+		for i := range tc.want {
+			if !strings.HasPrefix(got[i], tc.want[i]) {
+				t.Errorf("%s: %q, want %q", name, got[i], tc.want[i])
+			}
 		}
 	}
 }
@@ -168,6 +204,10 @@ func TestPlanOfTheProof(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+	foreign := newProof(siteOf(t, func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }))
+	if got := foreign.Plan(proofSeen{}); got.Action != engine.Create || !strings.Contains(got.Why, "without its issuer's users") {
+		t.Errorf("another issuer: %+v", got)
+	}
 	if other := newProof(siteOf(t, func(c *platform.Config) { c.Prefixes.User = "u-" })); other.digest == p.digest {
 		t.Error("another prefix is not proved again")
 	}
@@ -231,6 +271,12 @@ func TestWitnessMappers(t *testing.T) {
 	})
 	if got := strings.Join(types(), ", "); got != "s3 audience, groups, s3 session tags, s3 party" {
 		t.Errorf("AWS: %s", got)
+	}
+	w.site = siteOf(t, func(c *platform.Config) {
+		c.S3 = platform.S3{Mode: "external", Kind: "ceph", URL: "https://rgw.example.org", RoleARN: "arn:aws:iam:::role/x"}
+	})
+	if got := strings.Join(types(), ", "); got != "s3 audience, groups, s3 session tags, s3 group tags, s3 party" {
+		t.Errorf("Ceph: %s", got)
 	}
 	if name := s3.ProofName(); !strings.HasPrefix(name, s3.ProofMark) {
 		t.Error(name)

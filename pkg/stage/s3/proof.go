@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 )
 
 // proof is what users will meet, tried out by two who are made for it: their tokens buy credentials, those open their own
-// bucket and the group's, and are refused elsewhere. It writes, so it is run once for each configuration, and whenever it is
-// asked for; a ConfigMap remembers for which.
+// bucket and the group's, and are refused elsewhere. Users of another issuer are not ours to make; there s3.Check shows what
+// can be shown of a MinIO, and nothing is shown of another server. It writes, so it is run once for each configuration, and
+// whenever it is asked for; a ConfigMap remembers for which.
 type proof struct {
 	site   *site
 	stamp  stamp
@@ -51,8 +54,7 @@ func (s *site) digest() string {
 
 // Observe reads what was shown last.
 func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
-	if !p.site.hasRealm() {
-		// Users of another issuer are not ours to make.
+	if !p.site.hasRealm() && !p.site.minio() {
 		return proofSeen{Digest: p.digest}, nil
 	}
 	seen, err := p.stamp.read(ctx)
@@ -62,17 +64,21 @@ func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
 
 // Plan compares.
 func (p *proof) Plan(seen proofSeen) engine.Change {
+	how, shown := ": two users are made for it, and removed", "shown at "
+	if !p.site.hasRealm() {
+		how, shown = ", as far as that goes without its issuer's users", "checked without its issuer's users at "
+	}
 	switch {
 	case seen.Digest == "":
-		return engine.Change{Action: engine.Create, Why: "not shown yet: two users are made for it, and removed"}
+		return engine.Change{Action: engine.Create, Why: "not shown yet" + how}
 	case seen.Digest != p.digest:
-		return engine.Change{Action: engine.Configure, Why: "shown for another configuration: two users are made for it, and removed"}
+		return engine.Change{Action: engine.Configure, Why: "shown for another configuration" + how}
 	case seen.Asked:
-		return engine.Change{Action: engine.Configure, Why: "to be shown again: two users are made for it, and removed"}
+		return engine.Change{Action: engine.Configure, Why: "to be shown again" + how}
 	case seen.At == "":
 		return engine.Change{Action: engine.Unchanged, Why: "the issuer's users are not ours to make: log in to Onyxia and upload a file"}
 	}
-	return engine.Change{Action: engine.Unchanged, Why: "shown at " + seen.At}
+	return engine.Change{Action: engine.Unchanged, Why: shown + seen.At}
 }
 
 // Apply runs the proof, and notes it where that is news.
@@ -99,6 +105,9 @@ func (p *proof) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if !s.hasRealm() {
+		return p.check(ctx, public)
+	}
 	made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
 	if err := made.sweep(ctx); err != nil {
 		return err
@@ -123,4 +132,18 @@ func (p *proof) run(ctx context.Context) (err error) {
 		return err
 	}
 	return proof.Run(ctx, s.say)
+}
+
+// check shows what needs no user, and says how to try the rest.
+func (p *proof) check(ctx context.Context, public *http.Client) error {
+	s := p.site
+	check := s3.Check{
+		S3:      &s3.Client{Endpoint: s.env.Platform.S3URL(), Region: s.env.Platform.S3.Region, HTTP: public},
+		Tenancy: s.tenancy, Issuer: s.env.Platform.Issuer(), Audience: platform.S3ConsoleClientID,
+	}
+	if err := check.Run(ctx, s.say); err != nil {
+		return err
+	}
+	s.say("users of " + check.Issuer + " are not ours to make. By hand: log in to Onyxia and upload a file, as two users of whom one is in a group")
+	return nil
 }

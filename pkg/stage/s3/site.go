@@ -100,9 +100,21 @@ func (s *site) settle(p platform.Platform) {
 	s.tenancy = s3.For(p, names)
 	if !s.hasRealm() {
 		s.tenancy.LongestName = longestForeignName
+		s.tellNames()
 	} else if s.minio() {
 		s.tenancy.Groups = append(s.tenancy.Groups, s3.ProofGroup)
 	}
+}
+
+// tellNames says whom S3 will refuse, because nobody keeps such names from the users of an issuer that is not ours.
+func (s *site) tellNames() {
+	p := s.env.Platform
+	if !s.minio() {
+		s.env.Warn(fmt.Sprintf("s3: who has anything but lower case letters, digits, dots and dashes in the claim %s, or more than %d characters, has no bucket: S3 takes no such name", p.Auth.UsernameClaim, p.MaxUsername()))
+		return
+	}
+	s.env.Warn(fmt.Sprintf("s3: who has anything but a-z, 0-9 and dashes in the claim %s, or more than %d characters (the id that many issuers put into sub has 36), is refused with 403 wherever they ask MinIO: "+
+		"such names may open other people's buckets, and nobody checks them at %s; take another claim by auth.usernameClaim, or mend the names there", p.Auth.UsernameClaim, longestForeignName, p.Issuer()))
 }
 
 // installed tells whether the server is ours; minio, whether it has MinIO's admin API.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -57,6 +58,11 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 	s, err := newSite(env, o)
 	if err != nil {
 		return nil, err
+	}
+	if !s.minio() {
+		if err := s3.CheckRoleDuration(duration(p.S3.SessionDuration)); err != nil {
+			return nil, err
+		}
 	}
 	var list []engine.Step
 	if s.installed() {

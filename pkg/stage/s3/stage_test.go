@@ -51,7 +51,7 @@ func TestSteps(t *testing.T) {
 	external := func(kind string) func(*platform.Config) {
 		return func(c *platform.Config) {
 			c.S3.Mode, c.S3.URL, c.S3.Kind = "external", "https://s3.example.org", kind
-			c.S3.CredentialsSecret, c.S3.RoleARN = "onyxia/theirs", "arn:aws:iam::123456789012:role/onyxia"
+			c.S3.CredentialsSecret, c.S3.RoleARN, c.S3.SessionDuration = "onyxia/theirs", "arn:aws:iam::123456789012:role/onyxia", "12h"
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -68,7 +68,16 @@ func TestSteps(t *testing.T) {
 			"persistentvolumeclaim/export-minio-2 persistentvolumeclaim/export-minio-3 " + minioRealm + " " + inMinIO + " " + toProve + " " + everywhere, ""},
 		"a MinIO elsewhere": {external("minio"), minioRealm + " " + inMinIO + " " + toProve + " " + everywhere, ""},
 		"AWS":               {external("aws"), webSteps + " mapper.keycloak/onyxia-minio.s3_session_tags " + everywhere, ""},
-		"Ceph":              {external("ceph"), webSteps + " " + everywhere, ""},
+		"Ceph":              {external("ceph"), webSteps + " mapper.keycloak/onyxia-minio.s3_session_tags mapper.keycloak/onyxia-minio.s3_group_tags " + everywhere, ""},
+		"AWS, another issuer": {func(c *platform.Config) {
+			external("aws")(c)
+			c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org"
+		}, everywhere, "or more than 58 characters, has no bucket"},
+		"another issuer, its names": {func(c *platform.Config) {
+			c.Auth.Mode, c.Auth.URL, c.Auth.UsernameClaim = "oidc", "https://sso.example.org", "sub"
+		},
+			ofServer + " persistentvolumeclaim/minio-data secret/minio-oidc " + inMinIO + " " + everywhere,
+			"who has anything but a-z, 0-9 and dashes in the claim sub, or more than 30 characters (the id that many issuers put into sub has 36), is refused with 403"},
 		"another issuer": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" },
 			ofServer + " persistentvolumeclaim/minio-data secret/minio-oidc " + inMinIO + " " + everywhere, "make a public client onyxia-minio at the issuer"},
 		"none":          {func(c *platform.Config) { c.S3.Mode = "none" }, "", ""},
@@ -105,7 +114,14 @@ func TestStepsRefuse(t *testing.T) {
 		"a MinIO without credentials":  {func(c *platform.Config) { c.S3.Mode, c.S3.URL = "external", "https://s3.example.org" }, "s3.credentialsSecret: an existing MinIO needs"},
 		"AWS without a role":           {func(c *platform.Config) { c.S3.Mode, c.S3.URL, c.S3.Kind = "external", "https://s3.example.org", "aws" }, "s3.roleARN: an S3 server of kind aws"},
 		"a claim that MinIO knows not": {func(c *platform.Config) { c.Auth.UsernameClaim = "login" }, `MinIO policies know no claim "login"`},
-		"a negative quota":             {func(c *platform.Config) { c.S3.Quota = "-1Gi" }, `s3.quota: "-1Gi" is no size`},
+		"AWS for a day": {func(c *platform.Config) {
+			c.S3.Mode, c.S3.URL, c.S3.Kind, c.S3.RoleARN = "external", "https://s3.example.org", "aws", "arn:aws:iam::123456789012:role/onyxia"
+		}, "set s3.sessionDuration: 12h"},
+		"Ceph for a day": {func(c *platform.Config) {
+			c.S3.Mode, c.S3.URL, c.S3.Kind, c.S3.RoleARN = "external", "https://s3.example.org", "ceph", "arn:aws:iam:::role/onyxia"
+		}, "set s3.sessionDuration: 12h"},
+		"names that are addresses": {func(c *platform.Config) { c.Auth.UsernameClaim = "email" }, "no bucket can be named after an e-mail address"},
+		"a negative quota":         {func(c *platform.Config) { c.S3.Quota = "-1Gi" }, `s3.quota: "-1Gi" is no size`},
 	} {
 		if _, _, err := listed(t, tc.change); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)

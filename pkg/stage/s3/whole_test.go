@@ -3,7 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
-	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -62,20 +62,24 @@ func (l *lab) root(t *testing.T) *s3.Client {
 // whole is the stage on a real API server, a real Keycloak and a real MinIO.
 type whole struct {
 	*lab
-	front *front
-	minio *minioProcess
+	front    *front
+	keycloak *keycloaktest.Server
+	minio    *minioProcess
 	// pod is the one behind the chart's Service.
 	pod string
 }
 
 func TestWholeStage(t *testing.T) {
+	if os.Getenv("ONYXIA_TEST_REAL") != "" && os.Getenv("KEYCLOAK_VERSIONS") == "" {
+		t.Fatal(`no KEYCLOAK_VERSIONS, for instance "26.5.6"`)
+	}
 	versions := keycloaktest.Versions(t)
 	program(t, "minio")
 	w := &whole{front: newFront(t, "minio.lab.demo.test")}
-	server := keycloaktest.Start(t, versions[len(versions)-1])
+	w.keycloak = keycloaktest.Start(t, versions[len(versions)-1])
 	w.lab = newLab(t, func(c *platform.Config) {
 		c.Trust.CABundle = w.front.caPEM
-		c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret, c.Auth.Theme.URL = "keycloak", server.URL, c.App.Namespace+"/admin", "none"
+		c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret, c.Auth.Theme.URL = "keycloak", w.keycloak.URL, c.App.Namespace+"/admin", "none"
 		c.Auth.Groups = []string{"group1", "parent/child"}
 	})
 	w.secret(t, "admin", map[string]string{"username": keycloaktest.AdminName, "password": keycloaktest.AdminPassword})
@@ -92,9 +96,12 @@ func TestWholeStage(t *testing.T) {
 		{"stopped and killed", w.stopped},
 		{"users and groups", w.people},
 		{"groups made by hand", w.byHand},
+		{"a group that is dropped", w.dropped},
 		{"changed by hand", w.changed},
 		{"quota and versioning", w.settings},
 		{"MinIO away, and not public", w.away},
+		{"Keycloak away while MinIO starts", w.issuerAway},
+		{"tokens for AWS and Ceph", w.tags},
 		{"no secret anywhere", w.silent},
 		{"the other way to run it", w.layouts},
 		{"taken away", w.removed},
@@ -261,292 +268,9 @@ func (w *whole) buckets(t *testing.T) []string {
 }
 
 // login gives a user's credentials, by a token like that of Onyxia's web.
-func (w *whole) login(t *testing.T, name, password string) *s3.Client {
-	t.Helper()
-	s := w.site(t)
-	made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
-	token, err := made.token(t.Context(), name, password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	credentials, err := w.root(t).AssumeRoleWithWebIdentity(t.Context(), s3.WebIdentity{Token: token})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := made.clean(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return w.root(t).As(credentials)
-}
-
-func (w *whole) user(t *testing.T, name string, groups ...string) (password string) {
-	t.Helper()
-	password, err := w.site(t).env.Keycloak.Realm.AddProofUser(t.Context(), keycloak.NewUser{Name: name, Email: name + "@demo.test", FirstName: "A", LastName: "B", Groups: groups})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return password
-}
-
 // opens checks which buckets somebody may write to.
-func opens(t *testing.T, who string, c *s3.Client, bucket string, want bool) {
-	t.Helper()
-	_, err := c.CreateBucket(t.Context(), bucket)
-	if err == nil {
-		err = c.Put(t.Context(), bucket, "file", []byte(who))
-	}
-	switch {
-	case want && err != nil:
-		t.Errorf("%s at %s: %v", who, bucket, err)
-	case !want && !s3.Denied(err):
-		t.Errorf("%s at %s is not refused: %v", who, bucket, err)
-	}
-}
-
-func (w *whole) people(t *testing.T) {
-	ana, bob := w.user(t, "ana", "group1"), w.user(t, "bob", "parent/child")
-	for _, tc := range []struct {
-		who, password string
-		open, closed  []string
-	}{
-		{"ana", ana, []string{"user-ana", "projet-group1"}, []string{"user-bob", "projet-child", "projet-parent"}},
-		{"bob", bob, []string{"user-bob", "projet-child"}, []string{"user-ana", "projet-group1"}},
-	} {
-		c := w.login(t, tc.who, tc.password)
-		for _, bucket := range tc.open {
-			opens(t, tc.who, c, bucket, true)
-		}
-		for _, bucket := range tc.closed {
-			opens(t, tc.who, c, bucket, false)
-		}
-	}
-	if err := w.site(t).env.Keycloak.Realm.SetGroups(t.Context(), "ana", nil); err != nil {
-		t.Fatal(err)
-	}
-	opens(t, "ana, no member any more", w.login(t, "ana", ana), "projet-group1", false)
-}
-
-func (w *whole) byHand(t *testing.T) {
-	realm := w.site(t).env.Keycloak.Realm
-	for _, path := range []string{"late", "UPPER"} {
-		if err := realm.AddGroup(t.Context(), path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	password := w.user(t, "carol", "late")
-	opens(t, "carol, too early", w.login(t, "carol", password), "projet-late", false)
-	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 1 || done[groupsID] != engine.Configure {
-		t.Fatalf("%v, %v", done, err)
-	}
-	opens(t, "carol", w.login(t, "carol", password), "projet-late", true)
-	w.second(t)
-
-	// The group goes, and with it what it opened.
-	r := w.site(t).env.Keycloak.Realm
-	steps := []engine.Step{r.OwnGroupStep("late")}
-	removal := engine.Run{Steps: append(steps, others(steps)...)}
-	plan, err := removal.PlanRemoval(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := removal.Remove(t.Context(), plan); err != nil {
-		t.Fatal(err)
-	}
-	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 1 || done[groupsID] != engine.Configure {
-		t.Fatalf("%v, %v", done, err)
-	}
-	policies, err := (&s3.Admin{Client: w.root(t)}).Policies(t.Context())
-	if _, left := policies["projet-late"]; left || err != nil {
-		t.Errorf("the policy of a group that is gone is left: %v", err)
-	}
-	w.second(t)
-}
-
-func (w *whole) changed(t *testing.T) {
-	admin := &s3.Admin{Client: w.root(t)}
-	if err := admin.RemovePolicy(t.Context(), platform.S3Policy); err != nil {
-		t.Fatal(err)
-	}
-	wide := s3.Policy{Version: s3.PolicyVersion, Statement: []s3.Statement{{Effect: s3.Allow, Action: s3.List{"s3:*"}, Resource: s3.List{"arn:aws:s3:::*"}}}}
-	if err := admin.PutPolicy(t.Context(), "projet-group1", wide); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.site(t).roles.Remove(t.Context(), "projet-child"); err != nil {
-		t.Fatal(err)
-	}
-	done, err := apply(t.Context(), t, w.run(t, Options{Prove: true}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for id, action := range map[engine.ID]engine.Action{
-		"policy.s3/stsonly": engine.Create, "policy.s3/projet-group1": engine.Configure, "role.keycloak/minio.projet-child": engine.Create,
-		"rolemapping.keycloak/parent/child.minio.projet-child": engine.Create, stage.S3ReadyID: engine.Configure,
-	} {
-		if done[id] != action {
-			t.Errorf("%s: %q", id, done[id])
-		}
-	}
-	w.second(t)
-}
-
-func (w *whole) settings(t *testing.T) {
-	before := w.env.Platform.S3
-	defer func() { w.env.Platform.S3 = before }()
-	w.env.Platform.S3.Quota, w.env.Platform.S3.Versioning = "1Gi", true
-	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 1 || done[bucketsID] != engine.Configure {
-		t.Fatalf("%v, %v", done, err)
-	}
-	w.second(t)
-	quota, err := (&s3.Admin{Client: w.root(t)}).Quota(t.Context(), "user-ana")
-	if err != nil || quota != 1<<30 {
-		t.Errorf("quota %d %v", quota, err)
-	}
-	w.env.Platform.S3.Quota = "0"
-	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 1 {
-		t.Fatalf("%v, %v", done, err)
-	}
-}
-
-func (w *whole) away(t *testing.T) {
-	w.front.answer(http.NotFoundHandler())
-	plan, err := w.run(t, Options{}).Plan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := false
-	for _, s := range plan.Steps {
-		if s.ID == reachID {
-			found = s.Change.Action == engine.Pending && strings.Contains(s.Change.Why, "https://minio.lab.demo.test answers 404 not found: no S3 server is behind it yet")
-		}
-	}
-	if !found {
-		t.Errorf("plan %+v", plan)
-	}
-	w.front.forward(t, w.minio.url())
-	w.minio.stop()
-	plan, err = w.run(t, Options{}).Plan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range plan.Steps {
-		if s.ID == releaseID && (s.Health == nil || s.Health.Ready || s.Health.Reason == "") {
-			t.Errorf("health of a MinIO that has stopped: %+v", s.Health)
-		}
-	}
-	w.minio.run(t)
-	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) > 1 {
-		t.Fatalf("started again: %v, %v", done, err)
-	}
-}
-
-func (w *whole) silent(t *testing.T) {
-	places := map[string]string{"output": w.transcript()}
-	var values []string
-	secrets, err := w.cluster.Clientset().CoreV1().Secrets(w.env.Platform.S3.Namespace).List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range secrets.Items {
-		if key := map[string]string{minio.RootSecret: minio.RootPasswordKey, minio.ClientSecret: minio.ClientSecretKey}[s.Name]; key != "" {
-			values = append(values, string(s.Data[key]))
-		}
-		if s.Labels["owner"] == "helm" {
-			places["release "+s.Name] = string(s.Data["release"])
-		}
-	}
-	maps, err := w.cluster.Clientset().CoreV1().ConfigMaps("").List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range maps.Items {
-		for _, value := range m.Data {
-			places["configmap "+m.Name] += value
-		}
-	}
-	plan, err := w.run(t, Options{}).Plan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range plan.Steps {
-		places["plan"] += s.Change.Why + s.Error
-	}
-	if len(values) != 2 || len(places) < 4 {
-		t.Fatalf("%d secrets, %d places", len(values), len(places))
-	}
-	for place, text := range places {
-		for _, value := range values {
-			if strings.Contains(text, value) {
-				t.Errorf("a secret stands in %s", place)
-			}
-		}
-	}
-}
-
-func (w *whole) layouts(t *testing.T) {
-	before := w.env.Platform.S3
-	defer func() { w.env.Platform.S3 = before }()
-	w.env.Platform.S3.Distributed = true
-	_, err := apply(t.Context(), t, w.run(t, Options{}))
-	if err == nil || !strings.Contains(err.Error(), "whose data is in persistentvolumeclaim/minio-data") {
-		t.Errorf("%v", err)
-	}
-}
-
-func (w *whole) removed(t *testing.T) {
-	run := w.run(t, Options{})
-	run.Selected = func(s engine.Step) bool { return s.Stage == Name }
-	plan, err := run.PlanRemoval(t.Context(), nil)
-	if err != nil || plan.Err() != nil {
-		t.Fatal(err, plan.Err())
-	}
-	got := map[engine.ID]engine.Action{}
-	for _, s := range plan.Steps {
-		got[s.ID] = s.Change.Action
-	}
-	for id, want := range map[engine.ID]engine.Action{
-		releaseID: engine.Delete, claimID: engine.Kept, rootID: engine.Kept, clientID: engine.Delete, "client.keycloak/minio": engine.Delete,
-		"client.keycloak/onyxia-minio": engine.Delete, "group.keycloak/onyxia-proof-group": engine.Delete, stage.S3ReadyID: engine.Delete,
-		stage.NamespaceID(w.env.Platform.S3.Namespace): engine.Kept, "policy.s3/stsonly": "", "bucket.s3/projet-group1": "", "group.keycloak/group1": "",
-	} {
-		if got[id] != want {
-			t.Errorf("%s: %q, want %q", id, got[id], want)
-		}
-	}
-	// There is no controller here that would end it with its Deployment.
-	w.cluster.EndPod(t, w.env.Platform.S3.Namespace, w.pod)
-	if err := run.Remove(t.Context(), plan); err != nil {
-		t.Fatal(err)
-	}
-}
-
+// dropped: a group that the configuration names no longer keeps what it has, and that is said, until it is gone from the
+// realm. Its files stay in any case.
+// issuerAway: a MinIO that starts while Keycloak is down says so, and works by itself once that is back.
+// tags: tokens have the user's name, and for Ceph the groups, where AWS and Ceph look for them.
 // external is the same MinIO, lent: its policies are still there, its clients are made anew.
-func (w *whole) external(t *testing.T) {
-	secret, err := w.cluster.Clientset().CoreV1().Secrets(w.env.Platform.S3.Namespace).Get(t.Context(), minio.RootSecret, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.secret(t, "theirs", map[string]string{minio.RootUserKey: string(secret.Data[minio.RootUserKey]), minio.RootPasswordKey: string(secret.Data[minio.RootPasswordKey])})
-	s := &w.env.Platform.S3
-	s.Mode, s.URL, s.CredentialsSecret = "external", w.minio.url(), w.env.Platform.App.Namespace+"/theirs"
-	done, err := apply(t.Context(), t, w.run(t, Options{Say: w.say}))
-	if err != nil || done[stage.S3ReadyID] != engine.Create || done["client.keycloak/minio"] != engine.Create || done["policy.s3/stsonly"] != "" {
-		t.Fatalf("%v, %v", done, err)
-	}
-	w.second(t)
-	run := w.run(t, Options{})
-	run.Selected = func(s engine.Step) bool { return s.Stage == Name }
-	plan, err := run.PlanRemoval(t.Context(), nil)
-	if err != nil || plan.Err() != nil {
-		t.Fatal(err, plan.Err())
-	}
-	if err := run.Remove(t.Context(), plan); err != nil {
-		t.Fatal(err)
-	}
-	policies, err := (&s3.Admin{Client: w.root(t)}).Policies(t.Context())
-	if _, left := policies[platform.S3Policy]; left || err != nil {
-		t.Errorf("a policy of ours is left with others: %v", err)
-	}
-	if buckets := w.buckets(t); !slices.Contains(buckets, "projet-group1") || !slices.Contains(buckets, "user-ana") {
-		t.Errorf("buckets after the removal: %v", buckets)
-	}
-}

@@ -89,16 +89,21 @@ func (l *lab) runServer(t *testing.T) {
 
 func (l *lab) makePod(t *testing.T) {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "vault-0", Namespace: l.namespace()}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "vault", Image: "none"}}}}
-	l.cluster.BackPod(t, pod, port, strings.TrimPrefix(l.server.Address, "http://"))
-	l.cluster.Execute(t, l.namespace(), "vault-0", func(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	l.makePodOf(t, "vault-0", l.server)
+}
+
+func (l *lab) makePodOf(t *testing.T, name string, server *vaulttest.Server) {
+	t.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: l.namespace()}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "vault", Image: "none"}}}}
+	l.cluster.BackPod(t, pod, port, strings.TrimPrefix(server.Address, "http://"))
+	l.cluster.Execute(t, l.namespace(), name, func(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		// In the pod the volume is here.
 		for i := range command {
 			if command[i] == l.release().DataFolder() {
-				command[i] = l.server.Folder
+				command[i] = server.Folder
 			}
 		}
-		return l.server.Exec(command, stdin, stdout, stderr)
+		return server.Exec(command, stdin, stdout, stderr)
 	})
 }
 
@@ -200,7 +205,7 @@ func apply(t *testing.T, run engine.Run) (map[engine.ID]engine.Action, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return done, run.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }})
+	return done, run.Apply(t.Context(), plan, engine.Options{Timeout: 3 * time.Minute, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }})
 }
 
 // making are keys that may be made.

@@ -3,7 +3,9 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -26,18 +28,26 @@ func (s *site) opening() []engine.Step {
 		list = append(list, engine.New(KeysID, first, before...))
 		before = append(before, KeysID)
 	}
-	servers := s.servers()
-	for i, server := range servers {
+	// All at once: which server has to be open before another can join is for them to find out.
+	for i, server := range s.servers() {
 		report := func(line string) { s.say(server + ": " + line) }
-		step := vault.Opening{Access: s.reach(i), Shares: s.shares(), Report: report}
-		needs := before
-		if i > 0 {
-			// It joins the first one, which has to be open for that.
-			needs = append(needs[:len(needs):len(needs)], sealID(servers[0]))
-		}
-		list = append(list, engine.New(sealID(server), step, needs...))
+		list = append(list, engine.New(sealID(server), vault.Opening{Access: s.reach(i), Shares: s.shares(), Report: report}, before...))
 	}
 	return list
+}
+
+// elsewhere tells whether a server other than the first has keys.
+func (s *site) elsewhere(ctx context.Context) (bool, error) {
+	for i, server := range s.reached[1:] {
+		seal, err := server.SealStatus(ctx)
+		if err != nil {
+			return false, fmt.Errorf("%s, which may know of keys: %w", s.servers()[i+1], err)
+		}
+		if seal.Initialised {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // making is how keys are made; nil if nobody said where they are to go.
@@ -58,30 +68,53 @@ func (s *site) making() *vault.Init {
 
 // shares opens the key document, or else asks a person; nil if there is neither.
 func (s *site) shares() func(context.Context) (vault.Shares, error) {
-	if s.keys == nil {
-		return s.options.Shares
-	}
-	return func(ctx context.Context) (vault.Shares, error) {
-		opened, err := s.keys.opened(ctx)
-		if err != nil {
-			return nil, err
+	switch {
+	case s.keys != nil:
+		return func(ctx context.Context) (vault.Shares, error) {
+			opened, err := s.keys.opened(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return vault.SharesOf(opened), nil
 		}
-		return vault.SharesOf(opened), nil
+	case s.options.Shares != nil:
+		return func(ctx context.Context) (vault.Shares, error) {
+			shares, err := s.options.Shares(ctx)
+			return oneByOne{shares, &s.asking}, err
+		}
 	}
+	return nil
 }
 
-// initialisation adds what a command wants to be told.
+// oneByOne asks for the shares of one server at a time.
+type oneByOne struct {
+	vault.Shares
+	asking *sync.Mutex
+}
+
+// Next asks when nobody else does.
+func (o oneByOne) Next(ctx context.Context, missing int) (vault.Secret, error) {
+	o.asking.Lock()
+	defer o.asking.Unlock()
+	return o.Shares.Next(ctx, missing)
+}
+
+// initialisation adds what a command wants to be told, and what the other servers of a cluster know.
 type initialisation struct {
 	vault.Initialisation
 	site *site
 }
 
-// Observe is told early where keys will be needed, and refuses a document that is not this Vault's.
+// Observe is told early where keys will be needed, and refuses a document that is not this Vault's. A first server without
+// keys has lost its volume if another one has them: it has to join that, and must not become a Vault of its own.
 func (i initialisation) Observe(ctx context.Context) (vault.InitSeen, error) {
 	seen, err := i.Initialisation.Observe(ctx)
 	var notYet *engine.NotYetError
 	if errors.As(err, &notYet) && i.Init == nil {
 		return seen, &engine.NotYetError{After: notYet.After, Why: "it will wait there, unless you say where its keys are to go: --keys-file FILE"}
+	}
+	if err == nil && (!seen.Initialised || seen.Unfinished) {
+		err = i.others(ctx, &seen)
 	}
 	keys := i.site.keys
 	if err != nil || keys == nil || !keys.Required || !seen.Initialised || seen.Unfinished {
@@ -91,4 +124,34 @@ func (i initialisation) Observe(ctx context.Context) (vault.InitSeen, error) {
 		return seen, &vault.AlreadyInitialisedError{Address: i.site.env.Platform.VaultURL(), Keeper: keys.keeper.String()}
 	}
 	return seen, nil
+}
+
+// others looks for keys at the other servers of a cluster. They have some only after the first was opened once, so a
+// document that was begun and not finished is not theirs.
+func (i initialisation) others(ctx context.Context, seen *vault.InitSeen) error {
+	there, err := i.site.elsewhere(ctx)
+	if err != nil || !there {
+		return err
+	}
+	seen.Initialised = true
+	if !seen.Unfinished {
+		return nil
+	}
+	document, err := i.site.keys.document(ctx)
+	if err == nil && document.State == vault.KeysPending {
+		err = fmt.Errorf("%s was begun and holds no keys, and another server of the cluster has some: name the file that they are in", i.site.keys.keeper)
+	}
+	return err
+}
+
+// Ready tells whether there are keys.
+func (i initialisation) Ready(ctx context.Context) (engine.Health, error) {
+	health, err := i.Initialisation.Ready(ctx)
+	if err != nil || health.Ready {
+		return health, err
+	}
+	if there, err := i.site.elsewhere(ctx); err != nil || there {
+		return engine.Health{Ready: there}, err
+	}
+	return health, nil
 }

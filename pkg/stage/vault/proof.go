@@ -13,8 +13,8 @@ import (
 )
 
 // proof is what a user will meet, tried out by users made for it: they log in with tokens of the realm, reach what is
-// theirs, and are refused elsewhere. It writes, so it is run once for each configuration, or when it is asked for; a
-// ConfigMap remembers for which.
+// theirs, and are refused elsewhere. Users of another issuer are not ours to make; there vault.Check shows what can be
+// shown. It writes, so it is run once for each configuration, or when it is asked for; a ConfigMap remembers for which.
 type proof struct {
 	site  *site
 	setup vault.Setup
@@ -49,10 +49,6 @@ func digestOf(p platform.Platform, setup vault.Setup) string {
 
 // Observe reads what was shown last.
 func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
-	if !p.site.hasRealm() {
-		// Users of another issuer are not ours to make.
-		return proofSeen{Digest: p.digest}, nil
-	}
 	seen, err := p.stamp.read(ctx)
 	seen.Asked = p.site.options.Prove && !p.shown
 	return seen, err
@@ -60,17 +56,19 @@ func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
 
 // Plan compares.
 func (p *proof) Plan(seen proofSeen) engine.Change {
+	how, shown := ": two users are made for it, and removed", "shown at "
+	if !p.site.hasRealm() {
+		how, shown = ", as far as that goes without its issuer's users", "checked without its issuer's users at "
+	}
 	switch {
 	case seen.Digest == "":
-		return engine.Change{Action: engine.Create, Why: "not shown yet: two users are made for it, and removed"}
+		return engine.Change{Action: engine.Create, Why: "not shown yet" + how}
 	case seen.Digest != p.digest:
-		return engine.Change{Action: engine.Configure, Why: "shown for another configuration: two users are made for it, and removed"}
+		return engine.Change{Action: engine.Configure, Why: "shown for another configuration" + how}
 	case seen.Asked:
 		return engine.Change{Action: engine.Configure, Why: "to be shown again"}
-	case seen.At == "":
-		return engine.Change{Action: engine.Unchanged, Why: "the issuer's users are not ours to make: log in to Onyxia and write a secret"}
 	}
-	return engine.Change{Action: engine.Unchanged, Why: "shown at " + seen.At}
+	return engine.Change{Action: engine.Unchanged, Why: shown + seen.At}
 }
 
 // Apply runs the proof and notes it.
@@ -89,6 +87,9 @@ func (p *proof) run(ctx context.Context) (err error) {
 	client, err := public(p.site.env)
 	if err != nil {
 		return err
+	}
+	if !p.site.hasRealm() {
+		return p.check(ctx, client)
 	}
 	operator, err := p.operator(ctx)
 	if err != nil {
@@ -109,6 +110,20 @@ func (p *proof) run(ctx context.Context) (err error) {
 		UserPrefix: p.setup.UserPrefix, GroupPrefix: p.setup.GroupPrefix,
 		User: user, Neighbour: neighbour, Group: ourGroup, OtherGroup: theirGroup, Origin: p.setup.Origin,
 	}.Run(ctx, p.site.say)
+}
+
+// check shows what needs no user, and says how to try the rest.
+func (p *proof) check(ctx context.Context, client *vault.Client) error {
+	err := vault.Check{
+		Client: client, Mount: p.setup.AuthPath, Role: p.setup.RoleName, KV: p.setup.KV, Issuer: p.setup.Issuer,
+		Audience: p.setup.Audience, UserClaim: p.setup.UserClaim, UserPrefix: p.setup.UserPrefix, Origin: p.setup.Origin,
+	}.Run(ctx, p.site.say)
+	if err != nil {
+		return err
+	}
+	p.site.say("users of " + p.setup.Issuer + " are not ours to make. By hand: log in to Onyxia and write a secret; or, with an access token of client " + p.setup.Audience +
+		" on stdin, vault write auth/" + p.setup.AuthPath + "/login role=" + p.setup.RoleName + " jwt=-")
+	return nil
 }
 
 // operator cleans up afterwards. A token for a Vault that others run may not, there the users do it themselves.

@@ -26,7 +26,7 @@ func Reset(ctx context.Context, env stage.Env, o Options, lost *vault.LostError)
 	if err != nil {
 		return err
 	}
-	if s.external() || s.keys == nil {
+	if s.external() || s.release.Dev || s.keys == nil {
 		return errors.New("only a vault that was installed here is reset, and only one whose key file was begun")
 	}
 	if err := s.empty(ctx, lost); err != nil {
@@ -51,7 +51,13 @@ func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
 	if shown.Digest != "" {
 		return fmt.Errorf("it was configured and shown to work at %s, so its users may have put secrets into it", shown.At)
 	}
-	if lost.Half {
+	there, err := s.elsewhere(ctx)
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return errors.New("another server of the cluster has keys, and what was kept under them: only the first has lost its volume, and vault unseal brings it back to the others")
+	case lost.Half:
 		return nil
 	}
 	document, err := s.keys.document(ctx)

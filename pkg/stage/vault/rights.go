@@ -126,8 +126,11 @@ func (s *site) operatorToken(ctx context.Context) (vault.Secret, error) {
 
 // advice is how one comes by rights.
 func (r *rights) advice() string {
-	if r.site.external() {
+	switch {
+	case r.site.external():
 		return "name a Secret with a token by vault.credentialsSecret, or give the token to `kubectl onyxia vault configure` in VAULT_TOKEN"
+	case !r.site.hasRealm():
+		return "kubectl onyxia vault configure --keys-file FILE, or name a Secret with a token of policy " + vault.OperatorPolicy + " by vault.credentialsSecret"
 	}
 	return "kubectl onyxia vault configure --keys-file FILE"
 }

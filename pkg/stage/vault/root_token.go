@@ -11,7 +11,8 @@ import (
 )
 
 // rootToken is what the keys began with: it may do everything, and is of no use once the realm's service account can
-// configure Vault. It is revoked as soon as a run that has the keys sees that all stands.
+// configure Vault, or, with another issuer, key shares make a new one. It is revoked as soon as a run that has the keys
+// sees that all stands.
 type rootToken struct{ site *site }
 
 // rootTokenSeen is what the key document says of it.
@@ -43,8 +44,26 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 	if _, err := keys.open(document); err != nil {
 		seen.Locked = err.Error()
 		r.site.env.Warn("the root token is still good: " + seen.Locked + ", then run `vault configure` again, or revoke it by hand with vault token revoke -self")
+		return seen, nil
 	}
-	return seen, nil
+	err = r.wayBack(ctx)
+	if errors.Is(err, vault.ErrGenerateRootClosed) {
+		seen.Locked, err = err.Error(), nil
+		r.site.env.Warn("the root token is still good, and kept in " + seen.Keeper + ", because nothing else leads back into this vault: " + seen.Locked)
+	}
+	return seen, err
+}
+
+// wayBack is nil if there will be rights without the root token. Where the realm's service account has them, Apply tries it.
+func (r *rootToken) wayBack(ctx context.Context) error {
+	if r.site.operated() {
+		return nil
+	}
+	err := r.site.reached[0].MakesRoot(ctx)
+	if errors.Is(err, vault.ErrSealed) {
+		return &engine.NotYetError{After: sealID(r.site.servers()[0]), Why: "vault is sealed"}
+	}
+	return err
 }
 
 // toBeMade is *engine.NotYetError when this run is going to make the document.
@@ -72,9 +91,11 @@ func (r *rootToken) Plan(seen rootTokenSeen) engine.Change {
 
 // Apply revokes it and takes it out of the document, if there are rights without it.
 func (r *rootToken) Apply(ctx context.Context, _ rootTokenSeen) error {
-	rights := rights{site: r.site}
-	if _, err := rights.login(ctx); err != nil {
-		return fmt.Errorf("the root token is kept, because the realm's service account cannot take its place: %w", err)
+	if r.site.operated() {
+		rights := rights{site: r.site}
+		if _, err := rights.login(ctx); err != nil {
+			return fmt.Errorf("the root token is kept, because the realm's service account cannot take its place: %w", err)
+		}
 	}
 	opened, err := r.site.keys.opened(ctx)
 	if err != nil {

@@ -2,8 +2,12 @@ package vault
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
@@ -51,5 +55,60 @@ func TestReleaseOfSealedServer(t *testing.T) {
 	l.cluster.MakeReady(t, "StatefulSet", l.namespace(), "vault")
 	if !settled() {
 		t.Error("waits for a server that is ready")
+	}
+}
+
+// The namespace goes with the stage only when nothing in it is worth keeping: volumes, the keys, and the Secrets that the
+// configuration names, without which a volume with auto-unseal cannot be opened.
+func TestNamespaceThatHoldsSomething(t *testing.T) {
+	seal := map[string]any{"server": map[string]any{
+		"extraSecretEnvironmentVars": []any{map[string]any{"envName": "AWS_SECRET_ACCESS_KEY", "secretName": "kms", "secretKey": "key"}},
+		"extraVolumes":               []any{map[string]any{"type": "secret", "name": "hsm"}, map[string]any{"type": "configMap", "name": "none"}},
+		"extraContainers":            []any{map[string]any{"env": []any{map[string]any{"valueFrom": map[string]any{"secretKeyRef": map[string]any{"name": "sidecar", "key": "k"}}}}}},
+	}}
+	secret := func(name string) func(*testing.T, *lab) {
+		return func(t *testing.T, l *lab) {
+			object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			if _, err := l.cluster.Clientset().CoreV1().Secrets(l.namespace()).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		fill func(*testing.T, *lab)
+		want engine.Action
+		why  string
+	}{
+		"empty":                       {func(*testing.T, *lab) {}, engine.Delete, ""},
+		"a Secret that nobody names":  {secret("theirs"), engine.Delete, ""},
+		"a volume":                    {func(t *testing.T, l *lab) { l.makeVolume(t) }, engine.Kept, "persistentvolumeclaim/data-vault-0"},
+		"the keys":                    {secret(KeysSecret), engine.Kept, "secret/vault-keys"},
+		"credentials for auto-unseal": {secret("kms"), engine.Kept, "secret/kms"},
+		"a Secret in a volume":        {secret("hsm"), engine.Kept, "secret/hsm"},
+		"a Secret by reference":       {secret("sidecar"), engine.Kept, "secret/sidecar"},
+		"the token":                   {secret("token"), engine.Kept, "secret/token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(c *platform.Config) {
+				c.Vault.Namespace += "-own"
+				c.Vault.Values, c.Vault.CredentialsSecret = seal, c.Vault.Namespace+"/token"
+			})
+			list, err := l.site(t).server()
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := engine.Run{Steps: list[:1]}
+			if _, err := apply(t, run); err != nil {
+				t.Fatal(err)
+			}
+			c.fill(t, l)
+			plan, err := run.PlanRemoval(t.Context(), nil)
+			if err != nil || len(plan.Steps) != 1 {
+				t.Fatalf("%+v, %v", plan, err)
+			}
+			if got := plan.Steps[0].Change; got.Action != c.want || !strings.Contains(got.Why, c.why) {
+				t.Errorf("%+v", got)
+			}
+		})
 	}
 }

@@ -37,6 +37,10 @@ func (s *site) setup() (vault.Setup, error) {
 		TTL: userTTL, MaxTTL: userMaxTTL, Origin: p.OnyxiaURL(), UI: s.uiLogin(),
 		Lasting: !s.external(),
 	}
+	if p.Auth.Mode != "install" {
+		// The users of a realm that was there before may be older than its rule for names.
+		setup.Names = func(doubt string) { s.env.Warn("vault: " + doubt) }
+	}
 	if !s.external() {
 		setup.AuditFile, setup.AuditDeclared = "stdout", s.release.Flavor == vault.FlavorOpenBao && !s.release.Dev
 	}

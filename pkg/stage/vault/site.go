@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,8 @@ type site struct {
 	// keys is nil when nobody knows where they are.
 	keys    *Keys
 	session session
+	// asking is held while a person is asked for a key share.
+	asking sync.Mutex
 	// realm are the steps of the clients in the realm.
 	realm []engine.Step
 	// policy is the text of the operator's policy.
@@ -113,10 +116,7 @@ func (s *site) say(line string) {
 
 // beforeRights are the steps without which nobody can have rights, or make use of them.
 func (s *site) beforeRights() []engine.ID {
-	needs := []engine.ID{stage.IssuerID}
-	for _, server := range s.servers() {
-		needs = append(needs, sealID(server))
-	}
+	needs := append(s.open(), stage.IssuerID)
 	for _, step := range s.realm {
 		needs = append(needs, step.ID)
 	}
@@ -132,7 +132,7 @@ func (s *site) token(ctx context.Context) (vault.Secret, error) {
 		return s.devToken(ctx)
 	}
 	named := s.env.Platform.Vault.CredentialsSecret
-	if !s.external() || named == "" {
+	if s.operated() || named == "" {
 		return vault.Secret{}, nil
 	}
 	return namedToken(ctx, s.env.Kube, named)

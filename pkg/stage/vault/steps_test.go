@@ -19,7 +19,7 @@ func TestSteps(t *testing.T) {
 	}{
 		"install": {nil, []engine.ID{"release.helm/vault", "persistentvolumeclaim/data-vault-0", KeysID, "seal.vault/vault-0", "client.keycloak/vault", "client.keycloak/onyxia-vault-operator",
 			"client.keycloak/vault-ui", rightsID, "audit.vault/stdout", "mount.vault/onyxia-kv", "cors.vault/onyxia", "auth.vault/jwt", "policy.vault/onyxia", "role.vault/onyxia-user",
-			"role.vault/onyxia-operator", "auth.vault/oidc", reachID, stage.VaultReadyID, rootTokenID}, nil, ""},
+			"role.vault/onyxia-operator", "auth.vault/oidc", reachID, stage.VaultReadyID, rootTokenID}, []engine.ID{"names.vault/jwt"}, ""},
 		"three servers": {func(c *platform.Config) { c.Vault.Replicas = 3 },
 			[]engine.ID{"persistentvolumeclaim/data-vault-2", "seal.vault/vault-1", "seal.vault/vault-2"}, nil, ""},
 		"openbao": {func(c *platform.Config) { c.Vault.Flavor = "openbao" },
@@ -31,8 +31,10 @@ func TestSteps(t *testing.T) {
 			[]engine.ID{"seal.vault/external", "client.keycloak/vault", "mount.vault/onyxia-kv", stage.VaultReadyID},
 			[]engine.ID{"release.helm/vault", "audit.vault/stdout", "role.vault/onyxia-operator", "auth.vault/oidc", rootTokenID}, ""},
 		"another issuer": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://login.elsewhere.test" },
-			[]engine.ID{"release.helm/vault", KeysID, "role.vault/onyxia-user", stage.VaultReadyID},
+			[]engine.ID{"release.helm/vault", KeysID, "role.vault/onyxia-user", "names.vault/jwt", stage.VaultReadyID, rootTokenID},
 			[]engine.ID{"client.keycloak/vault", "role.vault/onyxia-operator", "auth.vault/oidc"}, "make a public client vault at the issuer"},
+		"a realm that was there": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "keycloak", "https://login.elsewhere.test" },
+			[]engine.ID{"role.vault/onyxia-operator", "names.vault/jwt", "names.vault/oidc"}, nil, ""},
 		"none": {func(c *platform.Config) { c.Vault.Mode = "none" }, nil, []engine.ID{stage.VaultReadyID}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +154,7 @@ func TestWebClient(t *testing.T) {
 }
 
 func TestProofPlan(t *testing.T) {
-	p := proof{digest: "d"}
+	p := proof{site: &site{}, digest: "d"}
 	for name, c := range map[string]struct {
 		seen proofSeen
 		want engine.Action

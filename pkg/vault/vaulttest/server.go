@@ -1,4 +1,4 @@
-// Package vaulttest starts real Vault servers as plain processes on loopback, for tests.
+// Package vaulttest starts real Vault servers as plain processes on loopback, and an issuer of tokens for them, for tests.
 package vaulttest
 
 import (
@@ -30,12 +30,13 @@ const startTime = 60 * time.Second
 type Server struct {
 	// Address of its API, "http://127.0.0.1:PORT".
 	Address string
-	// Folder is its volume, Config its configuration file.
-	Folder, Config string
+	// Folder is its volume, Config its configuration file, Home the home of who runs it.
+	Folder, Config, Home string
 	// Env is the environment of the process, from its next Run on.
 	Env []string
 
 	program string
+	args    []string
 	log     *log
 	kill    func()
 }
@@ -93,7 +94,7 @@ func Start(t testing.TB, storage string, env ...string) *Server {
 	port, folder := FreePort(t), t.TempDir()
 	s := &Server{
 		Address: fmt.Sprintf("http://127.0.0.1:%d", port), Folder: filepath.Join(folder, "data"), Config: filepath.Join(folder, "vault.hcl"),
-		program: program, Env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
+		Home: folder, program: program, Env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
 	}
 	config := fmt.Sprintf(`ui = true
 disable_mlock = true
@@ -109,7 +110,21 @@ listener "tcp" {
 	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.args = []string{"-config=" + s.Config}
 	s.Empty(t)
+	s.Run(t)
+	return s
+}
+
+// StartDev starts a server in dev mode, as the chart does: it makes a root token for itself at each start, and leaves it in
+// Home.
+func StartDev(t testing.TB) *Server {
+	t.Helper()
+	address, home := fmt.Sprintf("127.0.0.1:%d", FreePort(t)), t.TempDir()
+	s := &Server{
+		Address: "http://" + address, Home: home, program: Binary(t), args: []string{"-dev", "-dev-listen-address=" + address},
+		Env: append(os.Environ(), "GODEBUG=x509negativeserial=1", "HOME="+home, "VAULT_DEV_ROOT_TOKEN_ID="),
+	}
 	s.Run(t)
 	return s
 }
@@ -129,7 +144,7 @@ func (s *Server) Empty(t testing.TB) {
 func (s *Server) Run(t testing.TB) {
 	t.Helper()
 	s.log = &log{}
-	cmd := exec.Command(s.program, "server", "-config="+s.Config)
+	cmd := exec.Command(s.program, append([]string{"server"}, s.args...)...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = s.Env, s.log, s.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
