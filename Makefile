@@ -35,17 +35,20 @@ test:
 .PHONY: e2e
 e2e: build
 	cd test/e2e && go test -tags e2e -count=1 -timeout 60m -v $(if $(RUN),-run '$(RUN)') ./...
-	$(if $(RUN),,$(MAKE) keycloak)
+	$(if $(RUN),,$(MAKE) servers)
 
 # what is said of every server, on the oldest ones in short
 OLDER := 20.0.5 21.1.2 24.0.5
 SHORT := TestRealServers/.*/(configure_twice|hand-made|users|service_account)
 
-## keycloak: the realm on real servers of four versions, without a cluster; needs Java 17, Maven and unzip
-.PHONY: keycloak
-keycloak:
+## servers: Keycloak of four versions, MinIO and Vault as plain processes, without a cluster; root (port 443), Java 17, Maven, unzip
+.PHONY: servers
+servers:
+	$(TESTBED)/build etcd apiserver pebble minio vault
+	$(TESTBED)/keycloak $(OLDER) 26.5.6
 	KEYCLOAK_VERSIONS="$(OLDER)" go test ./pkg/keycloak -count=1 -timeout 30m -v -run '$(SHORT)'
-	KEYCLOAK_VERSIONS=26.5.6 go test ./pkg/keycloak -count=1 -timeout 30m -v
+	KEYCLOAK_VERSIONS=26.5.6 go test ./pkg/keycloak -count=1 -timeout 30m
+	ONYXIA_TEST_REAL=1 KEYCLOAK_VERSIONS=26.5.6 go test ./pkg/s3/... ./pkg/vault/... ./pkg/stage/s3 ./pkg/stage/vault -count=1 -timeout 30m
 
 ## demo: a cluster and the whole datalab on this machine, to look at in a browser; root on Linux
 .PHONY: demo

@@ -26,8 +26,8 @@ func (c *Cluster) MakeReady(t testing.TB, kind, namespace, name string) {
 	}
 }
 
-// KeepReady makes everything ready in all namespaces as soon as it appears, until the test ends. It is for tests of
-// commands that wait.
+// KeepReady makes everything ready in all namespaces as soon as it appears, and ends namespaces that are being deleted,
+// until the test ends. It is for tests of commands that wait.
 func (c *Cluster) KeepReady(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -95,13 +95,15 @@ func (c *Cluster) makeAllReady(ctx context.Context) error {
 	jobs, e4 := c.own.BatchV1().Jobs("").List(ctx, list)
 	claims, e5 := c.own.CoreV1().PersistentVolumeClaims("").List(ctx, list)
 	services, e6 := c.own.CoreV1().Services("").List(ctx, list)
-	if err := errors.Join(e1, e2, e3, e4, e5, e6); err != nil {
+	namespaces, e7 := c.own.CoreV1().Namespaces().List(ctx, list)
+	if err := errors.Join(e1, e2, e3, e4, e5, e6, e7); err != nil {
 		return err
 	}
 	var errs []error
 	errs = append(errs, each(ctx, deployments.Items, c.readyDeployment), each(ctx, sets.Items, c.readyStatefulSet),
 		each(ctx, daemons.Items, c.readyDaemonSet), each(ctx, jobs.Items, c.completeJob),
-		each(ctx, claims.Items, c.bindClaim), each(ctx, services.Items, c.addressService))
+		each(ctx, claims.Items, c.bindClaim), each(ctx, services.Items, c.addressService),
+		each(ctx, namespaces.Items, c.endNamespace))
 	return errors.Join(errs...)
 }
 

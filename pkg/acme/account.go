@@ -86,7 +86,7 @@ func (s *session) register(ctx context.Context) error {
 	meta := s.core.GetDirectory().Meta
 	eab := s.order.EAB
 	if meta.ExternalAccountRequired && eab.KeyID == "" {
-		return errors.New("the certificate authority takes only accounts bound to one of its own (RFC 8555 section 7.3.4): ask it for a key identifier and an HMAC key, and give both (external account binding)")
+		return errors.New("the certificate authority takes only accounts bound to one of its own (RFC 8555 section 7.3.4): ask it for a key identifier and an HMAC key; set the first as tls.acme.eab.kid, and give the second in a Secret that tls.acme.eab.hmacSecret names or as ACME_EAB_HMAC in the environment (external account binding)")
 	}
 	request := acme.Account{TermsOfServiceAgreed: true, Contact: []string{}}
 	if s.order.Email != "" {

@@ -27,6 +27,16 @@ func Providers() []string {
 
 func known(name string) bool { return slices.Contains(Providers(), name) }
 
+// Variables are the environment variables that a provider is configured by; none for Manual. Of some the provider needs only
+// one or the other: its description says which (https://go-acme.github.io/lego/dns/). Each may be given with _FILE at its
+// end instead, as a file that holds the value.
+func Variables(provider string) ([]string, error) {
+	if !known(provider) {
+		return nil, unknownProvider(provider)
+	}
+	return append([]string{}, credentials(provider)...), nil
+}
+
 // credentials are the variables that a provider is configured by.
 func credentials(name string) []string {
 	for line := range strings.Lines(catalogue) {

@@ -92,6 +92,29 @@ func TestProviders(t *testing.T) {
 	}
 }
 
+func TestVariables(t *testing.T) {
+	for name, want := range map[string]string{"ovh": "OVH_ENDPOINT", "rfc2136": "DNSUPDATE_TSIG_SECRET", Manual: ""} {
+		got, err := Variables(name)
+		if err != nil || want != "" && !slices.Contains(got, want) || want == "" && len(got) > 0 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	without := 0
+	for _, name := range Providers() {
+		if got, err := Variables(name); err != nil {
+			t.Error(err)
+		} else if len(got) == 0 {
+			without++
+		}
+	}
+	if without > 5 {
+		t.Errorf("%d providers have no variables", without)
+	}
+	if _, err := Variables("cloudfare"); err == nil || !strings.Contains(err.Error(), "did you mean cloudflare") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"cloudfare": "cloudflare",

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -85,9 +86,33 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// newKey makes an ECDSA P-256 key, which every public authority takes.
-func newKey() (crypto.Signer, string, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// The types of keys that a certificate can have.
+const (
+	KeyEC256   = "ec256"   // ECDSA P-256, which every public authority takes
+	KeyEC384   = "ec384"   // ECDSA P-384
+	KeyRSA2048 = "rsa2048" // RSA, for old clients
+	KeyRSA4096 = "rsa4096"
+)
+
+// newKey makes an ECDSA P-256 key.
+func newKey() (crypto.Signer, string, error) { return newKeyOf(KeyEC256) }
+
+// newKeyOf makes a key of one of the types above; empty for ECDSA P-256.
+func newKeyOf(kind string) (crypto.Signer, string, error) {
+	var key crypto.Signer
+	var err error
+	switch kind {
+	case "", KeyEC256:
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case KeyEC384:
+		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case KeyRSA2048:
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case KeyRSA4096:
+		key, err = rsa.GenerateKey(rand.Reader, 4096)
+	default:
+		err = fmt.Errorf("there is no key type %q", kind)
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("make a private key: %w", err)
 	}

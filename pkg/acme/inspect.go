@@ -3,6 +3,8 @@ package acme
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -23,6 +25,8 @@ type Info struct {
 	NotAfter  time.Time `json:"notAfter"`
 	// Serial in hex.
 	Serial string `json:"serial"`
+	// Key is the type of its key: "ec256", "rsa2048".
+	Key string `json:"key,omitempty"`
 	// KeyMatches tells whether the key given belongs to the certificate.
 	KeyMatches bool `json:"keyMatches"`
 	// Chain are the subjects of the certificates in the file, the server's first.
@@ -51,6 +55,7 @@ func Inspect(certPEM, keyPEM []byte) (Info, error) {
 		NotBefore:    leaf.NotBefore,
 		NotAfter:     leaf.NotAfter,
 		Serial:       fmt.Sprintf("%x", serial(leaf)),
+		Key:          keyType(leaf),
 		ChainProblem: chainProblem(certificates),
 		SelfSigned:   bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil,
 		Staging:      isStaging(leaf),
@@ -134,6 +139,17 @@ func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
 		return nil, fmt.Errorf("a %T is not a key that a server can use", key)
 	}
 	return signer, nil
+}
+
+// keyType names the type and size of a certificate's key as the configuration does; empty for one that it has no name for.
+func keyType(c *x509.Certificate) string {
+	switch key := c.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		return fmt.Sprintf("ec%d", key.Params().BitSize)
+	case *rsa.PublicKey:
+		return fmt.Sprintf("rsa%d", key.N.BitLen())
+	}
+	return ""
 }
 
 func matches(c *x509.Certificate, key crypto.Signer) bool {

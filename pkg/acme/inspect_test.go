@@ -29,6 +29,7 @@ func TestInspect(t *testing.T) {
 		"chain, reversed": {certificatePEM(middle.certificate, leaf.certificate), nil, func(i Info) bool { return strings.Contains(i.ChainProblem, "server's own comes first") }},
 		"chain, foreign":  {certificatePEM(leaf.certificate, root.certificate), nil, func(i Info) bool { return strings.Contains(i.ChainProblem, "did not sign the one before") }},
 		"key":             {certificatePEM(leaf.certificate), leaf.keyPEM(t), func(i Info) bool { return i.KeyMatches }},
+		"type of key":     {certificatePEM(leaf.certificate), nil, func(i Info) bool { return i.Key == KeyEC256 }},
 		"foreign key":     {certificatePEM(leaf.certificate), own.keyPEM(t), func(i Info) bool { return !i.KeyMatches }},
 		"no key":          {certificatePEM(leaf.certificate), nil, func(i Info) bool { return !i.KeyMatches }},
 		"self-signed":     {certificatePEM(own.certificate), own.keyPEM(t), func(i Info) bool { return i.SelfSigned && !i.Trusted() }},

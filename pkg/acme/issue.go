@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +95,7 @@ func (s *session) issue(ctx context.Context, order placed) (*Certificate, error)
 
 // finalize hands in a request with a new key and waits for the certificate (RFC 8555 section 7.4).
 func (s *session) finalize(ctx context.Context, order placed) (chain []byte, key string, err error) {
-	signer, key, err := newKey()
+	signer, key, err := newKeyOf(s.order.KeyType)
 	if err != nil {
 		return nil, "", err
 	}
@@ -119,11 +121,37 @@ func (s *session) finalize(ctx context.Context, order placed) (chain []byte, key
 	if err != nil {
 		return nil, "", fmt.Errorf("finish the order: %w", explain(err))
 	}
-	chain, _, err = s.core.Certificates.Get(link, true)
+	chain, err = s.chain(link)
 	if err != nil {
 		return nil, "", fmt.Errorf("fetch the certificate: %w", explain(err))
 	}
 	return chain, key, nil
+}
+
+// chain fetches the certificate with the preferred chain, or with the one that the authority gives by itself.
+func (s *session) chain(link string) ([]byte, error) {
+	if s.order.PreferredChain == "" {
+		chain, _, err := s.core.Certificates.Get(link, true)
+		return chain, err
+	}
+	all, err := s.core.Certificates.GetAll(link, true)
+	if err != nil {
+		return nil, err
+	}
+	var offered []string
+	for _, address := range slices.Sorted(maps.Keys(all)) {
+		certificates, err := parseCertificates(all[address].Cert)
+		if err != nil {
+			return nil, err
+		}
+		root := certificates[len(certificates)-1].Issuer.CommonName
+		if root == s.order.PreferredChain {
+			return all[address].Cert, nil
+		}
+		offered = append(offered, root)
+	}
+	s.order.Notice(fmt.Sprintf("the certificate authority has no chain that leads to %q (tls.acme.preferredChain), it offers %s: its own choice was taken", s.order.PreferredChain, strings.Join(offered, ", ")))
+	return all[link].Cert, nil
 }
 
 // poll asks the authority again and again, at growing intervals, until it is done.

@@ -203,3 +203,59 @@ func TestObtainWhereNameServersAreOutOfReach(t *testing.T) {
 		t.Fatalf("%v\n%s", err, said)
 	}
 }
+
+func TestObtainWithEachTypeOfKey(t *testing.T) {
+	dns := acmetest.StartDNS(t)
+	ca, said := acmetest.Start(t, dns, acmetest.Options{}), &transcript{}
+	order := orderAt(t, ca, dns, said)
+	order.Names = bothNames[:1]
+	for given, want := range map[string]string{"": KeyEC256, KeyEC256: KeyEC256, KeyEC384: KeyEC384, KeyRSA2048: KeyRSA2048, KeyRSA4096: KeyRSA4096} {
+		order.KeyType = given
+		got, err := Obtain(t.Context(), order)
+		if err != nil {
+			t.Fatalf("%s: %v", given, err)
+		}
+		if got.Info.Key != want || !got.Info.KeyMatches {
+			t.Errorf("%s: %+v", given, got.Info)
+		}
+		order.Account = got.Account
+	}
+	order.KeyType = "dsa"
+	if _, err := Obtain(t.Context(), order); err == nil || !strings.Contains(err.Error(), `no key type "dsa"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The authority offers chains to three roots. The preferred one is taken; one that nobody offers is no reason to fail.
+func TestObtainWithAPreferredChain(t *testing.T) {
+	dns := acmetest.StartDNS(t)
+	ca, said := acmetest.Start(t, dns, acmetest.Options{Roots: 2}), &transcript{}
+	order := orderAt(t, ca, dns, said)
+	order.Names = bothNames[:1]
+	order.PreferredChain = "Root of Nobody"
+	got, err := Obtain(t.Context(), order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, offer, ok := strings.Cut(said.String(), `no chain that leads to "Root of Nobody" (tls.acme.preferredChain), it offers `)
+	if !ok {
+		t.Fatalf("said:\n%s", said)
+	}
+	offer, _, _ = strings.Cut(offer, ":")
+	roots := strings.Split(offer, ", ")
+	if len(roots) != 3 {
+		t.Fatalf("%d chains: %v", len(roots), roots)
+	}
+	order.Account = got.Account
+	for _, root := range roots {
+		order.PreferredChain = root
+		got, err := Obtain(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, err := parseCertificates(got.Chain)
+		if err != nil || chain[len(chain)-1].Issuer.CommonName != root {
+			t.Errorf("%s: leads to %v, %v", root, chain[len(chain)-1].Issuer, err)
+		}
+	}
+}

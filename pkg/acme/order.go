@@ -33,6 +33,11 @@ type Order struct {
 	// Replaces is the PEM certificate that the new one takes the place of; it makes the order exempt from some rate
 	// limits (RFC 9773 section 5). Leave it empty if the old one is of another authority.
 	Replaces []byte
+	// KeyType of the certificate's key, KeyEC256 and so on; empty for ECDSA P-256.
+	KeyType string
+	// PreferredChain is the common name of the root that the chain should lead to, where the authority offers several
+	// (RFC 8555 section 7.4.2). Without such a chain the authority's own choice is taken, and said.
+	PreferredChain string
 	// Progress is told what happens, one line at a time, without secrets. Nil means nobody listens.
 	Progress func(string)
 	// Notice is told what a person has to know or do: terms that were agreed to, records to enter by hand, records that
@@ -78,7 +83,7 @@ type Pending struct {
 type Certificate struct {
 	// Chain is the certificate in PEM, followed by the intermediate ones.
 	Chain []byte
-	// Key is the new private key in PEM, ECDSA P-256.
+	// Key is the new private key in PEM.
 	Key []byte
 	// Account as it is after the order.
 	Account Account

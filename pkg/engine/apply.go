@@ -76,7 +76,8 @@ func (a *applier) visit(ctx context.Context, s Step) {
 	}
 	began := time.Now()
 	change, err := a.bring(ctx, s, began)
-	a.record(s.ID, result{wrote: change.Action.Writes(), err: err})
+	// What was waited for is not what the plan saw, whoever changed it.
+	a.record(s.ID, result{wrote: change.Action.Writes() || a.planned[s.ID].Change.Action == Pending, err: err})
 	if err != nil {
 		a.run.report(Event{Kind: Failed, ID: s.ID, Stage: s.Stage, Change: change, Elapsed: time.Since(began), Err: err})
 		return
@@ -132,10 +133,10 @@ func (a *applier) bring(ctx context.Context, s Step, began time.Time) (Change, e
 	if s.ready == nil {
 		return change, nil
 	}
-	if err := a.await(ctx, s, began); err != nil {
+	if err := a.ready(ctx, s, began); err != nil {
 		return change, err
 	}
-	return change, a.settle(ctx, s, change)
+	return a.settle(ctx, s, change, began)
 }
 
 // write observes a step again, applies what is still to do, and checks by another observation that it was done.
@@ -167,12 +168,28 @@ func (a *applier) write(ctx context.Context, s Step, planned Change) (Change, er
 	return now, a.verify(ctx, s)
 }
 
-// settle checks a step that was waited for. A gate's own observation, which may set an output, is made here.
-func (a *applier) settle(ctx context.Context, s Step, change Change) error {
-	if !change.Action.Writes() && change.Action != Pending {
-		return nil
+// settle checks a step that was waited for. A gate's own observation, which may set an output, is made here. What somebody
+// else had to deliver first, the end of a namespace for instance, may leave something to write.
+func (a *applier) settle(ctx context.Context, s Step, change Change, began time.Time) (Change, error) {
+	if change.Action.Writes() {
+		return change, a.verify(ctx, s)
 	}
-	return a.verify(ctx, s)
+	if change.Action != Pending {
+		return change, nil
+	}
+	now, err := a.write(ctx, s, change)
+	switch {
+	case err != nil:
+		return now, err
+	case now.Action == Unchanged:
+		return change, nil
+	case !now.Action.Writes():
+		return change, fmt.Errorf("it was ready, and is not any more%s", differing(now))
+	}
+	if err := a.ready(ctx, s, began); err != nil {
+		return now, err
+	}
+	return now, a.verify(ctx, s)
 }
 
 // verify observes a step after it was written: what was applied has to be what is there.

@@ -56,7 +56,8 @@ type Change struct {
 	Action Action `json:"action"`
 	// Why explains the action in one line; empty where the fields say it.
 	Why string `json:"why,omitempty"`
-	// After names the step that has to stand before this one can be observed: "known after release.helm/keycloak".
+	// After names the step that has to stand before this one can be observed: "known after release.helm/keycloak". A step
+	// that is Blocked by something that this run waits for names it here too.
 	After ID `json:"knownAfter,omitempty"`
 	// Fields are the differences, sorted by path.
 	Fields []Field `json:"fields,omitempty"`

@@ -155,7 +155,7 @@ func (r Run) observe(ctx context.Context, g *graph, s Step, lines *observed) Pla
 		}
 		return line
 	}
-	line.Change = s.plan(seen)
+	line.Change = r.unblocked(g, s.plan(seen), lines)
 	if missing, fix := r.missingNeed(g, s, lines); missing != "" && line.Change.Action != Unchanged {
 		line.Change = Change{Action: Blocked, Why: "needs " + string(missing) + ", which is not there", Fix: fix}
 	}
@@ -167,6 +167,14 @@ func (r Run) observe(ctx context.Context, g *graph, s Step, lines *observed) Pla
 		line.Health = &health
 	}
 	return line
+}
+
+// unblocked looks at what blocks a step: the end of something that this run waits for blocks it no longer when its turn comes.
+func (r Run) unblocked(g *graph, c Change, lines *observed) Change {
+	if c.Action == Blocked && g.selected[c.After] && lines.get(c.After).Change.Action == Pending {
+		return Change{Action: Create, After: c.After, Why: c.Why}
+	}
+	return c
 }
 
 // unobserved decides what a failed observation means: not knowable yet, blocked by a stage that is not there, or an error.

@@ -123,7 +123,7 @@ func (a *applier) takeAway(ctx context.Context, s Step) {
 	if change.Action == Delete {
 		if err = context.Cause(ctx); err == nil {
 			a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: change})
-			err = s.remove(ctx)
+			change, err = a.remove(ctx, s, change, began)
 		}
 	}
 	a.record(s.ID, result{wrote: change.Action.Writes(), err: err})
@@ -132,4 +132,22 @@ func (a *applier) takeAway(ctx context.Context, s Step) {
 		return
 	}
 	a.run.report(Event{Kind: Done, ID: s.ID, Stage: s.Stage, Change: change, Result: change.Action.done(), Elapsed: time.Since(began)})
+}
+
+// remove takes one thing away and waits until it is gone. It returns what became of it.
+func (a *applier) remove(ctx context.Context, s Step, change Change, began time.Time) (Change, error) {
+	err := s.remove(ctx)
+	var kept Keeper
+	switch {
+	case errors.As(err, &kept):
+		return Change{Action: Kept, Why: kept.Kept()}, nil
+	case err != nil || s.gone == nil:
+		return change, err
+	}
+	err = a.await(ctx, s, s.gone, began)
+	var still *NotReadyError
+	if errors.As(err, &still) {
+		still.Leaving = true
+	}
+	return change, err
 }

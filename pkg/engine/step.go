@@ -1,6 +1,9 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Resource knows one kind of thing in one system. S is what it sees of it.
 type Resource[S any] interface {
@@ -31,6 +34,23 @@ type Waiter interface {
 	Ready(ctx context.Context) (Health, error)
 }
 
+// Patient is a Waiter that is waited for as long as it says, whatever the run's timeout is: what only a person can mend.
+type Patient interface {
+	Patience() time.Duration
+}
+
+// Leaver is a resource whose removal goes on after Remove has returned: a namespace. Gone is ready when nothing is left,
+// and else says what that waits for.
+type Leaver interface {
+	Gone(ctx context.Context) (Health, error)
+}
+
+// Keeper is an error of Remove that says that the thing stays, and why: what it holds turned out not to be ours to lose.
+type Keeper interface {
+	error
+	Kept() string
+}
+
 // Refuser is a resource that may have to stay although nobody called it data: a namespace that was there before us, one
 // that still holds somebody else's volumes. RefuseRemoval says why, or nothing.
 type Refuser interface {
@@ -59,6 +79,8 @@ type Step struct {
 	apply    func(context.Context, any) error
 	remove   func(context.Context) error
 	ready    func(context.Context) (Health, error)
+	gone     func(context.Context) (Health, error)
+	patience func() time.Duration
 }
 
 // New makes a step of a resource. Whether it can be removed or waited for is found from its methods.
@@ -76,6 +98,12 @@ func New[S any](id ID, r Resource[S], needs ...ID) Step {
 	}
 	if x, ok := any(r).(Waiter); ok {
 		s.ready = x.Ready
+	}
+	if x, ok := any(r).(Patient); ok {
+		s.patience = x.Patience
+	}
+	if x, ok := any(r).(Leaver); ok {
+		s.gone = x.Gone
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,32 +17,48 @@ const (
 // ErrTimeout is matched by errors of waits that ended because their time was up.
 var ErrTimeout = errors.New("timed out")
 
-// NotReadyError says that a step was written but does not work.
+// NotReadyError says that a step was written but does not work, or was removed but is not gone.
 type NotReadyError struct {
 	Waited time.Duration
 	Reason string
 	// TimedOut tells a wait that ran out of time from a state that waiting will not mend.
 	TimedOut bool
+	// Leaving says that it was the end of the thing that was waited for.
+	Leaving bool
 }
 
 func (e *NotReadyError) Error() string {
-	if e.TimedOut {
-		return fmt.Sprintf("not ready after %s: %s; look at it, then run the same command again: it continues here", e.Waited.Round(time.Second), e.Reason)
+	what := "not ready"
+	if e.Leaving {
+		what = "not gone"
 	}
-	return fmt.Sprintf("not ready, and waiting will not help: %s", e.Reason)
+	if e.TimedOut {
+		return fmt.Sprintf("%s after %s: %s; look at it, then run the same command again: it continues here", what, e.Waited.Round(time.Second), e.Reason)
+	}
+	return fmt.Sprintf("%s, and waiting will not help: %s", what, e.Reason)
 }
 
 // Is makes errors.Is(err, ErrTimeout) true for waits that ran out of time.
 func (e *NotReadyError) Is(target error) bool { return target == ErrTimeout && e.TimedOut }
 
-// await polls a step until it is ready, and says what it waits for.
-func (a *applier) await(ctx context.Context, s Step, began time.Time) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, ErrTimeout)
+// ready waits until a step works.
+func (a *applier) ready(ctx context.Context, s Step, began time.Time) error {
+	limit := a.timeout
+	if s.patience != nil {
+		limit = s.patience()
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
 	defer cancel()
+	return a.await(ctx, s, s.ready, began)
+}
+
+// await polls until what is asked for is so, and says what it waits for. The context ends the wait, with ErrTimeout as its
+// cause when time is up.
+func (a *applier) await(ctx context.Context, s Step, ask func(context.Context) (Health, error), began time.Time) error {
 	var last Health
 	var told time.Time
 	for {
-		health, err := s.ready(ctx)
+		health, err := ask(ctx)
 		if err != nil {
 			health = Health{Reason: err.Error()}
 		}
@@ -58,7 +75,7 @@ func (a *applier) await(ctx context.Context, s Step, began time.Time) error {
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), ErrTimeout) {
-				return &NotReadyError{Waited: time.Since(began), Reason: last.Reason, TimedOut: true}
+				return &NotReadyError{Waited: time.Since(began), Reason: cmp.Or(last.Reason, health.Reason), TimedOut: true}
 			}
 			return context.Cause(ctx)
 		case <-time.After(pollInterval):

@@ -3,6 +3,7 @@
 package helm
 
 import (
+	"context"
 	"net/http"
 	"sync"
 
@@ -26,6 +27,8 @@ type Client struct {
 	Warn func(string)
 	// Waiting tells what a chart's hook or a removal waits for. Nil says nothing.
 	Waiting func(id engine.ID, reason string)
+	// Busy says which other run is at work on the installation and since when, empty for none. Nil: nobody knows of one.
+	Busy func(ctx context.Context) (string, error)
 	// Debug takes what Helm itself logs. Nil drops it.
 	Debug func(format string, args ...any)
 
@@ -47,6 +50,18 @@ func (c *Client) warn(line string) {
 	if !said && c.Warn != nil {
 		c.Warn(line)
 	}
+}
+
+// busy says which other run has an unfinished release of ours in its hands; empty when it was cut off.
+func (c *Client) busy(ctx context.Context, stored *Stored) (string, error) {
+	if stored == nil || !stored.Ours || c.Busy == nil || doing(stored) == "" {
+		return "", nil
+	}
+	who, err := c.Busy(ctx)
+	if err != nil || who == "" {
+		return "", err
+	}
+	return "being " + doing(stored) + " by " + who, nil
 }
 
 func (c *Client) debug(format string, args ...any) {

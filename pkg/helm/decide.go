@@ -24,6 +24,8 @@ func compare(r Release, seen *Seen) engine.Change {
 	switch {
 	case stored == nil:
 		return engine.Change{Action: engine.Create}
+	case seen.Busy != "":
+		return engine.Change{Action: engine.Pending, Why: seen.Busy}
 	case stored.Status == string(release.StatusUninstalled):
 		return engine.Change{Action: engine.Create, Why: fmt.Sprintf("it was uninstalled and its history kept (revision %d)", stored.Revision)}
 	case !stored.Ours && stored.ChartName != r.Chart.Name:
@@ -49,6 +51,21 @@ func compare(r Release, seen *Seen) engine.Change {
 }
 
 func (s *Stored) chart() string { return s.ChartName + " " + s.ChartVersion }
+
+// doing is what a run does to a release that it has not finished; empty for a finished one.
+func doing(stored *Stored) string {
+	switch release.Status(stored.Status) {
+	case release.StatusPendingInstall:
+		return "installed"
+	case release.StatusPendingUpgrade:
+		return "upgraded"
+	case release.StatusPendingRollback:
+		return "rolled back"
+	case release.StatusUninstalling:
+		return "removed"
+	}
+	return ""
+}
 
 // unfinished says why a release that has a revision is not a deployed one; empty for a deployed one.
 func unfinished(stored *Stored) string {

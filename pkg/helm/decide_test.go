@@ -40,6 +40,7 @@ func TestDecide(t *testing.T) {
 		values map[string]any
 		drift  Drift
 		err    error
+		busy   string
 		want   engine.Change
 	}{
 		{name: "absent", want: engine.Change{Action: engine.Create}},
@@ -51,6 +52,8 @@ func TestDecide(t *testing.T) {
 		{name: "as wanted, no digest recorded", stored: deployed(func(s *Stored) { s.ChartSHA256 = "" }), want: engine.Change{Action: engine.Unchanged}},
 		{name: "pending install", stored: deployed(status("pending-install")),
 			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-install (revision 3)"}},
+		{name: "in the hands of a living run", stored: deployed(status("pending-install")), busy: "being installed by ana@desk/7 since noon",
+			want: engine.Change{Action: engine.Pending, Why: "being installed by ana@desk/7 since noon"}},
 		{name: "pending upgrade", stored: deployed(status("pending-upgrade")),
 			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-upgrade (revision 3)"}},
 		{name: "pending rollback", stored: deployed(status("pending-rollback")),
@@ -106,7 +109,7 @@ func TestDecide(t *testing.T) {
 			if values == nil {
 				values = same
 			}
-			seen := &Seen{Stored: tt.stored, Values: values, Digest: testDigest, Drift: tt.drift, ChartErr: tt.err}
+			seen := &Seen{Stored: tt.stored, Values: values, Digest: testDigest, Drift: tt.drift, ChartErr: tt.err, Busy: tt.busy}
 			if diff := cmp.Diff(tt.want, decide(wanted, seen)); diff != "" {
 				t.Errorf("decide (-want +got):\n%s", diff)
 			}

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -16,7 +17,11 @@ func (r *ReleaseResource) Ready(ctx context.Context) (engine.Health, error) {
 	if stored == nil {
 		return engine.Health{Reason: "release " + r.Name + " is not installed"}, nil
 	}
-	if why := unfinished(stored); why != "" {
+	busy, err := r.client.busy(ctx, stored)
+	if err != nil {
+		return engine.Health{}, err
+	}
+	if why := cmp.Or(busy, unfinished(stored)); why != "" {
 		return engine.Health{Reason: why}, nil
 	}
 	var options []kube.HealthOption

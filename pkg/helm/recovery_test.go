@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,52 @@ func TestPendingIsTakenOver(t *testing.T) {
 			s.wantRevisions("1 superseded", "2 deployed")
 			if s.record(2).Labels[labelManagedBy] == "" {
 				t.Error("the label of ours was lost")
+			}
+		})
+	}
+}
+
+// What another living run has in its hands was not cut off: it is waited for, and left alone.
+func TestPendingInTheHandsOfAnotherRun(t *testing.T) {
+	for status, want := range map[release.Status]string{
+		release.StatusPendingInstall:  "being installed by ana@desk/7 since noon",
+		release.StatusPendingUpgrade:  "being upgraded by ana@desk/7 since noon",
+		release.StatusPendingRollback: "being rolled back by ana@desk/7 since noon",
+		release.StatusUninstalling:    "being removed by ana@desk/7 since noon",
+	} {
+		t.Run(status.String(), func(t *testing.T) {
+			s := newSite(t)
+			r := s.release(s.charts.add("demo", "1.0.0", demoFiles()), nil)
+			s.apply(r)
+			s.setStatus(1, status)
+			who, asked := "ana@desk/7 since noon", 0
+			client := s.client()
+			client.Busy = func(context.Context) (string, error) { asked++; return who, nil }
+			resource := client.Release(r)
+			look := func() engine.Change {
+				t.Helper()
+				resource.store.shared.Forget()
+				seen, err := resource.Observe(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return resource.Plan(seen)
+			}
+			wantChange(t, look(), engine.Pending, want)
+			if health, err := resource.Ready(t.Context()); err != nil || health.Ready || health.Reason != want {
+				t.Errorf("health %+v, %v", health, err)
+			}
+			// That run has died.
+			who = ""
+			if change := look(); !change.Action.Writes() || !strings.Contains(change.Why, "a run that was cut off") {
+				t.Errorf("%+v", change)
+			}
+			// A release that is finished is nobody's.
+			s.setStatus(1, release.StatusDeployed)
+			asked = 0
+			wantChange(t, look(), engine.Unchanged, "")
+			if asked > 0 {
+				t.Errorf("asked %d times who is at work", asked)
 			}
 		})
 	}

@@ -70,6 +70,8 @@ type Seen struct {
 	Drift Drift
 	// ChartErr is why the chart can't be had; looked for only if it is needed.
 	ChartErr error
+	// Busy says which run, other than this one, is at work on it right now; empty for none.
+	Busy string
 }
 
 // Observe reads the release; if it is as wanted, also each object of its manifest. It loads no chart, and downloads one
@@ -81,6 +83,9 @@ func (r *ReleaseResource) Observe(ctx context.Context) (*Seen, error) {
 		return nil, err
 	}
 	seen := &Seen{Stored: stored, Digest: r.client.digest(r.Chart)}
+	if seen.Busy, err = r.client.busy(ctx, stored); err != nil {
+		return nil, err
+	}
 	seen.Values, err = r.values(ctx)
 	if err != nil {
 		return r.withoutValues(ctx, seen, err)

@@ -10,12 +10,15 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/ingress"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
@@ -45,6 +48,10 @@ type Options struct {
 	Waiting func(id engine.ID, reason string)
 	// Debug is told Helm's own log; nil for nobody.
 	Debug func(format string, args ...any)
+	// DNSWait is how long a run waits for the DNS record of the login.
+	DNSWait time.Duration
+	// Records is told, once, the DNS records that a run waits for; nil for nobody.
+	Records func([]ingress.Record)
 	// Command is how the plugin was called ("kubectl onyxia"), for advice.
 	Command string
 }
@@ -65,6 +72,8 @@ type Installation struct {
 	stages  []stage.Stage
 	warn    func(string)
 	command string
+	dnsWait time.Duration
+	records func([]ingress.Record)
 	// made says that the lock's namespace had to be made for it.
 	made bool
 }
@@ -91,11 +100,13 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 	i := &Installation{
 		Kube: o.Kube, Present: seen.stages(), Recorded: seen != nil,
 		config: config, record: store, stages: o.Stages, warn: o.Warn, command: o.Command,
+		dnsWait: o.DNSWait, records: o.Records,
 		helm: &helm.Client{
 			Kube: o.Kube, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,
 			HTTP: &http.Client{Timeout: downloadTimeout},
 		},
 	}
+	i.helm.Busy = i.busy
 	if i.Platform, err = platform.Complete(config); err != nil {
 		return nil, err
 	}
@@ -173,6 +184,9 @@ func (i *Installation) withApp(names []string) []string {
 func (i *Installation) Run(ctx context.Context, report func(engine.Event), names ...string) (engine.Run, error) {
 	names = i.withApp(names)
 	env := i.Env(names...)
+	for _, idle := range idleImages(env) {
+		i.warn(idle)
+	}
 	steps, err := i.base()
 	if err != nil {
 		return engine.Run{}, err
@@ -188,11 +202,24 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 		steps = append(steps, list...)
 	}
 	return engine.Run{
-		Steps:        steps,
+		Steps:        i.withIssuerRecord(afterServed(steps), env, names),
 		Selected:     func(s engine.Step) bool { return s.Stage == baseStage || slices.Contains(names, s.Stage) },
-		Report:       i.telling(report),
+		Report:       i.tellingRecords(env, i.telling(report)),
 		StageCommand: i.stageCommand,
 	}, nil
+}
+
+// afterServed puts what needs the certificate after the sight of it: a certificate that nobody serves is of no use.
+func afterServed(steps []engine.Step) []engine.Step {
+	if !slices.ContainsFunc(steps, func(s engine.Step) bool { return s.ID == tls.ServedID }) {
+		return steps
+	}
+	for n, s := range steps {
+		if s.ID != tls.ServedID && s.Stage != "tls" && slices.Contains(s.Needs, stage.CertificateID) {
+			steps[n].Needs = append(s.Needs, tls.ServedID)
+		}
+	}
+	return steps
 }
 
 // optional stages exist only when the record or the run says so; the others are what those stand on.
@@ -236,7 +263,8 @@ func (i *Installation) telling(report func(engine.Event)) func(engine.Event) {
 // stageSteps are the steps of a stage, each after the record, and a last one that notes that the stage stands.
 func (i *Installation) stageSteps(ctx context.Context, s stage.Stage, env stage.Env) ([]engine.Step, error) {
 	list, err := s.Steps(ctx, env)
-	if err != nil {
+	if err != nil || len(list) == 0 && !i.Present[s.Name] {
+		// Not wanted (vault.mode: none): nothing stands, and nothing is noted. A note of before stays until it is removed.
 		return nil, err
 	}
 	all := make([]engine.ID, 0, len(list))
@@ -255,6 +283,30 @@ func (i *Installation) stageCommand(name string) string {
 		}
 	}
 	return i.command + " up"
+}
+
+// busy says which other run holds the lock. Whoever may not read the lock does not learn of it.
+func (i *Installation) busy(ctx context.Context) (string, error) {
+	holder, err := i.Kube.LockHolder(ctx, i.Platform.Namespace(), RecordName)
+	if apierrors.IsForbidden(err) {
+		return "", nil
+	}
+	if err != nil || holder == nil {
+		return "", err
+	}
+	return holder.Who(), nil
+}
+
+// AwaitHome waits until a namespace of Onyxia that is being deleted is gone, because neither record nor lock can be made
+// in it. It returns true when it had to: what was read of the record is no longer true then. Told is the reason, once each.
+func (i *Installation) AwaitHome(ctx context.Context, report func(engine.Event)) (bool, error) {
+	began, last := time.Now(), ""
+	return i.Kube.EndOfNamespace(ctx, i.Platform.Namespace(), func(reason string) {
+		if reason != last {
+			report(engine.Event{Kind: engine.Waiting, ID: stage.NamespaceID(i.Platform.Namespace()), Stage: baseStage, Reason: reason, Elapsed: time.Since(began)})
+		}
+		last = reason
+	})
 }
 
 // Lock takes the installation's lock; its namespace is made if it is not there.

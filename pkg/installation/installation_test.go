@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -286,6 +287,7 @@ func TestRemoval(t *testing.T) {
 // Taking away tells no doubts about what goes, and leaves no record of it.
 func TestRemovalLeavesNoRecord(t *testing.T) {
 	s := newSite(t)
+	s.cluster.KeepReady(t)
 	s.up(t, "ingress", "app")
 	s.said = nil
 	for _, names := range [][]string{{"app"}, {"ingress"}} {
@@ -321,6 +323,60 @@ func TestHomeStaysWithWhatItHolds(t *testing.T) {
 	why := s.open(t).home().RefuseRemoval(t.Context())
 	if !strings.Contains(why, "secret/onyxia-acme-account") {
 		t.Errorf("got %q", why)
+	}
+}
+
+// Neither record nor lock can be made in a namespace that is being deleted, so its end comes first.
+func TestAwaitHome(t *testing.T) {
+	s := newSite(t)
+	s.up(t, "ingress")
+	var told []string
+	report := func(e engine.Event) {
+		told = append(told, fmt.Sprint(e.Kind, " ", e.ID, " ", strings.Contains(e.Reason, "is being deleted since")))
+		s.cluster.EndNamespace(t, s.namespace)
+	}
+	if waited, err := s.open(t).AwaitHome(t.Context(), report); waited || err != nil || told != nil {
+		t.Errorf("%v, %v, told %v", waited, err, told)
+	}
+	if err := s.cluster.Clientset().CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.open(t).Lock(t.Context()); err == nil || !strings.Contains(err.Error(), "is being deleted") {
+		t.Errorf("locked: %v", err)
+	}
+	waited, err := s.open(t).AwaitHome(t.Context(), report)
+	if !waited || err != nil {
+		t.Errorf("%v, %v", waited, err)
+	}
+	same(t, told, []string{"waiting namespace/" + s.namespace + " true"})
+	if i := s.open(t); i.Recorded {
+		t.Error("a record of what is gone was read")
+	}
+	s.up(t, "ingress")
+}
+
+// A run learns of another one, and not of itself.
+func TestBusy(t *testing.T) {
+	s := newSite(t)
+	i := s.open(t)
+	held, err := i.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, err := i.busy(t.Context()); who != "" || err != nil {
+		t.Errorf("ourselves: %q, %v", who, err)
+	}
+	if err := held.Unlock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	holder, seconds := "ana@desk/7", int32(30)
+	since, now := metav1.NewMicroTime(time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)), metav1.NowMicro()
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: RecordName}, Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &since, RenewTime: &now}}
+	if _, err := s.cluster.Clientset().CoordinationV1().Leases(s.namespace).Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if who, err := i.busy(t.Context()); who != "ana@desk/7 since 2026-01-01T09:00:00Z" || err != nil {
+		t.Errorf("another: %q, %v", who, err)
 	}
 }
 

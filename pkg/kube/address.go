@@ -84,6 +84,22 @@ func (c *Client) Addresses(ctx context.Context, namespace, service string) ([]Ad
 	return addressesOf(s), nil
 }
 
+// LeadsInside tells whether an IP is that of a Service inside of the cluster which the addresses lead to from outside.
+func (c *Client) LeadsInside(ctx context.Context, ip string, outside []Address) (bool, error) {
+	list, err := c.Clientset.CoreV1().Services("").List(ctx, metav1.ListOptions{FieldSelector: "spec.clusterIP=" + ip})
+	if err != nil {
+		return false, fmt.Errorf("the service at %s: %w", ip, err)
+	}
+	for i := range list.Items {
+		for _, a := range addressesOf(&list.Items[i]) {
+			if slices.ContainsFunc(outside, func(b Address) bool { return a.String() == b.String() }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // addressesOf reads what the load balancer reports and what an admin assigned by hand. An IPv4 address in IPv6 clothes is
 // an IPv4 address; what is no address at all is left out.
 func addressesOf(s *corev1.Service) (found []Address) {

@@ -101,7 +101,7 @@ func (g *Generated) missing(data map[string][]byte) (keys []string) {
 // Plan names the keys that would be made.
 func (g *Generated) Plan(seen GeneratedSeen) engine.Change {
 	if seen.Ending != "" {
-		return engine.Change{Action: engine.Blocked, Why: seen.Ending, Fix: endingFix(g.namespace)}
+		return blockedByEnd(g.namespace, seen.Ending, endingFix(g.namespace))
 	}
 	if seen.Exists && len(seen.Missing) == 0 {
 		return engine.Change{Action: engine.Unchanged}

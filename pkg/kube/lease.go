@@ -12,11 +12,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
 // lease is one Lease object and who we are to it.
 type lease struct {
 	api       coordination.LeaseInterface
+	homes     core.NamespaceInterface
 	namespace string
 	name      string
 	self      process
@@ -84,6 +86,15 @@ func (l *lease) renewed(ctx context.Context, last *coordinationv1.Lease) (*coord
 	return l.write(ctx, live, acquired)
 }
 
+// homeless tells whether the namespace of the lock is gone or going. Our own run may be what removes it, and nobody else
+// can make a lock there as long as it is not made anew.
+func (l *lease) homeless(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, l.timing.Duration)
+	defer cancel()
+	home, err := l.homes.Get(ctx, l.namespace, metav1.GetOptions{})
+	return apierrors.IsNotFound(err) || err == nil && home.DeletionTimestamp != nil
+}
+
 // Held is a lock that this process holds.
 type Held struct {
 	lease *lease
@@ -133,6 +144,8 @@ func (h *Held) renew(ctx context.Context) {
 			h.live, deadline, wait = live, began.Add(h.lease.timing.Duration), h.lease.timing.Renewal
 		case ctx.Err() != nil:
 			return
+		case errors.Is(err, errTaken) && h.lease.homeless(ctx):
+			deadline, wait = began.Add(h.lease.timing.Duration), h.lease.timing.Renewal
 		case errors.Is(err, errTaken) || !time.Now().Before(deadline):
 			close(h.lost)
 			return

@@ -42,9 +42,11 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("another run is at work: %s since %s; wait for it to end (if it was killed, its lock ends by itself at %s)",
-		e.Holder, e.Since.UTC().Format(timeFormat), e.Expires.UTC().Format(timeFormat))
+	return fmt.Sprintf("another run is at work: %s; wait for it to end (if it was killed, its lock ends by itself at %s)", e.Who(), e.Expires.UTC().Format(timeFormat))
 }
+
+// Who is the holder, and since when.
+func (e *LockedError) Who() string { return e.Holder + " since " + e.Since.UTC().Format(timeFormat) }
 
 // NoNamespaceError says that the namespace where the lock would live is not there. Whoever locks makes it first.
 type NoNamespaceError struct{ Namespace string }
@@ -66,7 +68,7 @@ func (c *Client) Lock(ctx context.Context, namespace, name string) (*Held, error
 
 // LockFor is Lock with another timing.
 func (c *Client) LockFor(ctx context.Context, namespace, name string, timing LockTiming) (*Held, error) {
-	l := &lease{api: c.Clientset.CoordinationV1().Leases(namespace), namespace: namespace, name: name, self: thisProcess(), timing: timing}
+	l := c.lease(namespace, name, timing)
 	for {
 		live, err := l.acquire(ctx)
 		if !errors.Is(err, errTaken) {
@@ -76,6 +78,31 @@ func (c *Client) LockFor(ctx context.Context, namespace, name string, timing Loc
 			return hold(ctx, l, live), nil
 		}
 	}
+}
+
+func (c *Client) lease(namespace, name string, timing LockTiming) *lease {
+	return &lease{
+		api: c.Clientset.CoordinationV1().Leases(namespace), homes: c.Clientset.CoreV1().Namespaces(),
+		namespace: namespace, name: name, self: thisProcess(), timing: timing,
+	}
+}
+
+// LockHolder is the living run that holds the lock, nil when nobody does or this process itself. It writes nothing, so a
+// lock that looks expired counts as one that nobody holds.
+func (c *Client) LockHolder(ctx context.Context, namespace, name string) (*LockedError, error) {
+	l := c.lease(namespace, name, DefaultLockTiming())
+	live, err := l.api.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read lock %s/%s: %w", namespace, name, err)
+	}
+	mark := live.Annotations[processAnnotation]
+	if holderOf(live) == "" || mark == l.self.mark() || l.self.knowsDead(mark) || !time.Now().Before(expiry(live)) {
+		return nil, nil
+	}
+	return lockedBy(live), nil
 }
 
 // acquire makes the Lease, or takes over one that nobody holds any more.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -311,6 +312,88 @@ func TestLockInAnEndingNamespace(t *testing.T) {
 	if _, err := c.Lock(t.Context(), ns, "lock"); err == nil || !strings.Contains(err.Error(), "namespace "+ns+" is being deleted") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A run that takes its own lock's namespace away keeps the lock until nothing is left, and longer than one renewal: nobody
+// else can lock there.
+func TestLockOutlivesItsNamespace(t *testing.T) {
+	cluster, c, ns := connect(t)
+	held, err := c.LockFor(t.Context(), ns, "lock", quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stillHeld := func(when string) {
+		t.Helper()
+		select {
+		case <-held.Lost():
+			t.Fatalf("lost %s", when)
+		case <-time.After(2 * quick.Duration):
+		}
+	}
+	namespaces := cluster.Clientset().CoreV1().Namespaces()
+	if err := namespaces.Delete(t.Context(), ns, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Clientset.CoordinationV1().Leases(ns).Delete(t.Context(), "lock", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	stillHeld("while the namespace ends")
+	cluster.EndNamespace(t, ns)
+	stillHeld("when the namespace was gone")
+	if _, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-held.Lost():
+	case <-time.After(10 * time.Second):
+		t.Fatal("held although others can lock there now")
+	}
+	if err := held.Unlock(t.Context()); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLockHolder(t *testing.T) {
+	fresh := func(t *testing.T, c *kube.Client, ns string) { foreignLease(t, c, ns, time.Now().Add(time.Hour)) }
+	tests := map[string]struct {
+		make func(*testing.T, *kube.Client, string)
+		want string
+	}{
+		"nobody":          {make: func(*testing.T, *kube.Client, string) {}},
+		"another machine": {make: fresh, want: "alice@desk/7"},
+		"expired":         {make: func(t *testing.T, c *kube.Client, ns string) { foreignLease(t, c, ns, time.Now().Add(-time.Minute)) }},
+		"this process": {make: func(t *testing.T, c *kube.Client, ns string) {
+			held, err := c.Lock(t.Context(), ns, "lock")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := held.Unlock(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, c, ns := connect(t)
+			tt.make(t, c, ns)
+			found, err := c.LockHolder(t.Context(), ns, "lock")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := holderNamed(found); got != tt.want {
+				t.Errorf("holder %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func holderNamed(e *kube.LockedError) string {
+	if e == nil {
+		return ""
+	}
+	return e.Holder
 }
 
 func TestLockInANamespaceThatIsNotThere(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,12 +47,18 @@ type Namespace struct {
 	labels   map[string]string
 	releases []string
 	secrets  []string
+	// stands says that the last observation saw it, for the look at its health.
+	stands atomic.Bool
+	// removed is the UID of the namespace that was removed.
+	removed types.UID
 }
 
 var (
 	_ engine.Resource[NamespaceSeen] = (*Namespace)(nil)
 	_ engine.Remover                 = (*Namespace)(nil)
 	_ engine.Refuser                 = (*Namespace)(nil)
+	_ engine.Waiter                  = (*Namespace)(nil)
+	_ engine.Leaver                  = (*Namespace)(nil)
 )
 
 // NamespaceOption tells what may be in a namespace that is to be removed.
@@ -91,16 +99,18 @@ func (n *Namespace) Observe(ctx context.Context) (NamespaceSeen, error) {
 	if err != nil {
 		return NamespaceSeen{}, fmt.Errorf("read namespace %s: %w", n.name, err)
 	}
+	n.stands.Store(live.DeletionTimestamp == nil)
 	return NamespaceSeen{Live: live}, nil
 }
 
-// Plan leaves foreign namespaces alone, and says so where our pods would be refused there.
+// Plan leaves foreign namespaces alone, and says so where our pods would be refused there. One that is being deleted has
+// to be gone before it can be made.
 func (n *Namespace) Plan(seen NamespaceSeen) engine.Change {
 	switch {
 	case seen.Live == nil:
 		return engine.Change{Action: engine.Create}
 	case seen.Live.DeletionTimestamp != nil:
-		return engine.Change{Action: engine.Blocked, Why: endingText(seen.Live), Fix: endingFix(n.name)}
+		return engine.Change{Action: engine.Pending, Why: endingText(seen.Live), Fix: endingFix(n.name)}
 	case seen.Live.Labels[ManagedByLabel] != FieldManager:
 		return n.adopt(seen.Live)
 	}
@@ -147,6 +157,41 @@ func (n *Namespace) Apply(ctx context.Context, seen NamespaceSeen) error {
 		return fmt.Errorf("label namespace %s: %w", n.name, err)
 	}
 	return nil
+}
+
+// Ready waits until a namespace that is being deleted is gone. One that is there, or not there yet, needs no time.
+func (n *Namespace) Ready(ctx context.Context) (engine.Health, error) {
+	if n.stands.Swap(false) {
+		return engine.Health{Ready: true}, nil
+	}
+	ending, err := n.client.endingNamespace(ctx, n.name)
+	return engine.Health{Ready: err == nil && ending == "", Reason: ending}, err
+}
+
+// namespaceID is the step that makes a namespace.
+func namespaceID(name string) engine.ID { return engine.ID("namespace/" + name) }
+
+// blockedByEnd is the change for what cannot be made before something is gone. If that is the namespace, and the run
+// waits for its end, it is not blocked when its turn comes.
+func blockedByEnd(namespace, why, fix string) engine.Change {
+	return engine.Change{Action: engine.Blocked, After: namespaceID(namespace), Why: why, Fix: fix}
+}
+
+// EndOfNamespace waits until a namespace that is being deleted is gone, and tells at each look what that waits for. It
+// returns false at once for one that is not being deleted. The context bounds the wait.
+func (c *Client) EndOfNamespace(ctx context.Context, name string, tell func(reason string)) (bool, error) {
+	for waited := false; ; waited = true {
+		ending, err := c.endingNamespace(ctx, name)
+		if err != nil || ending == "" {
+			return waited, err
+		}
+		tell(ending)
+		select {
+		case <-ctx.Done():
+			return waited, fmt.Errorf("%w: %s; %s", context.Cause(ctx), ending, endingFix(name))
+		case <-time.After(goneInterval):
+		}
+	}
 }
 
 // endingNamespace says that a namespace is being deleted, and what that waits for; empty when it is not, is not there,

@@ -8,6 +8,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
 // KeptError says that a namespace was not removed because something in it is not ours to lose.
@@ -16,9 +18,14 @@ type KeptError struct {
 	Why       string
 }
 
+var _ engine.Keeper = (*KeptError)(nil)
+
 func (e *KeptError) Error() string {
 	return fmt.Sprintf("namespace %s stays: %s; remove that first, then the namespace by `kubectl delete namespace %s`", e.Namespace, e.Why, e.Namespace)
 }
+
+// Kept is why.
+func (e *KeptError) Kept() string { return e.Why }
 
 // RefuseRemoval keeps a namespace that we did not make, or that holds volumes, foreign Helm releases or Secrets worth
 // keeping. Our own releases do not count here: they go before the namespace does.
@@ -31,11 +38,15 @@ func (n *Namespace) RefuseRemoval(ctx context.Context) string {
 }
 
 // Remove deletes the namespace if we made it and it is empty of what is to be kept; else it returns *KeptError. One that
-// is gone or going is no error.
+// is gone or going is no error. What is in it takes its time to end, see Gone.
 func (n *Namespace) Remove(ctx context.Context) error {
 	seen, err := n.Observe(ctx)
-	if err != nil || seen.Live == nil || seen.Live.DeletionTimestamp != nil {
+	if err != nil || seen.Live == nil {
 		return err
+	}
+	n.removed = seen.Live.UID
+	if seen.Live.DeletionTimestamp != nil {
+		return nil
 	}
 	why, err := n.keeps(ctx, nil)
 	if err != nil {
@@ -50,6 +61,20 @@ func (n *Namespace) Remove(ctx context.Context) error {
 		return fmt.Errorf("delete namespace %s: %w", n.name, err)
 	}
 	return nil
+}
+
+// Gone tells whether the removed namespace is no longer there, and else what its end waits for.
+func (n *Namespace) Gone(ctx context.Context) (engine.Health, error) {
+	seen, err := n.Observe(ctx)
+	switch {
+	case err != nil:
+		return engine.Health{}, err
+	case seen.Live == nil || seen.Live.UID != n.removed:
+		return engine.Health{Ready: true}, nil
+	case seen.Live.DeletionTimestamp == nil:
+		return engine.Health{Reason: fmt.Sprintf("namespace %s is there and not being deleted", n.name)}, nil
+	}
+	return engine.Health{Reason: endingText(seen.Live)}, nil
 }
 
 // keeps says what keeps the namespace, releases that are expected aside; empty for nothing.

@@ -1,10 +1,13 @@
 package kube_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -83,7 +86,8 @@ func TestForeignNamespaceIsUsedAsItIs(t *testing.T) {
 	}
 }
 
-func TestNamespaceThatIsBeingDeletedIsBlocked(t *testing.T) {
+// A namespace that is on its way out is waited for, with what the namespace controller says about it, and then made anew.
+func TestNamespaceThatIsBeingDeletedIsWaitedFor(t *testing.T) {
 	cluster, c, ns := connect(t)
 	api := cluster.Clientset().CoreV1().Namespaces()
 	if err := api.Delete(t.Context(), ns, metav1.DeleteOptions{}); err != nil {
@@ -100,14 +104,100 @@ func TestNamespaceThatIsBeingDeletedIsBlocked(t *testing.T) {
 	}
 	n := kube.NewNamespace(c, ns, kube.Baseline, kube.Restricted)
 	change := plan(t, n)
-	wantAction(t, change, engine.Blocked)
+	wantAction(t, change, engine.Pending)
+	health, err := n.Ready(t.Context())
+	if err != nil || health.Ready || health.Hopeless {
+		t.Errorf("%+v, %v", health, err)
+	}
 	for _, part := range []string{"namespace " + ns + " is being deleted since 20", "persistentvolumeclaims. has 1 resource instances"} {
-		if !strings.Contains(change.Why, part) {
-			t.Errorf("lacks %q: %+v", part, change)
+		if !strings.Contains(change.Why, part) || !strings.Contains(health.Reason, part) {
+			t.Errorf("lacks %q: %+v, %+v", part, change, health)
 		}
 	}
+	inside := kube.NewObject(c, kube.Fixed(object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: inside}}`, ns)))
+	namespaceStep := engine.ID("namespace/" + ns)
+	var told []string
+	run := engine.Run{Steps: []engine.Step{engine.New(namespaceStep, n), engine.New("configmap/inside", inside, namespaceStep)}, Report: func(e engine.Event) {
+		told = append(told, string(e.Kind)+" "+string(e.ID)+" "+e.Result)
+		if e.Kind == engine.Waiting {
+			cluster.EndNamespace(t, ns)
+		}
+	}}
+	planned, err := run.Plan(t.Context())
+	if err != nil || planned.Err() != nil {
+		t.Fatal(err, planned.Err())
+	}
+	if c := planned.Steps[1].Change; c.Action != engine.Create || c.After != namespaceStep {
+		t.Errorf("%+v", c)
+	}
+	if err := run.Apply(t.Context(), planned, engine.Options{Timeout: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"waiting namespace/" + ns + " ", "started namespace/" + ns + " ", "done namespace/" + ns + " created", "started configmap/inside ", "done configmap/inside created"}, told); d != "" {
+		t.Error(d)
+	}
+	if l := labelsOf(t, c, ns); l[kube.ManagedByLabel] != kube.FieldManager {
+		t.Errorf("labels %v", l)
+	}
+}
+
+// A removed namespace is gone when nothing is left of it, also when somebody makes one of the same name.
+func TestNamespaceIsGoneWhenItIs(t *testing.T) {
+	cluster, c, ns := connect(t)
+	made := ns + "-made"
+	n := kube.NewNamespace(c, made, kube.Baseline, kube.Restricted)
+	mustApply(t, n)
 	if err := n.Remove(t.Context()); err != nil {
-		t.Errorf("going is as good as gone: %v", err)
+		t.Fatal(err)
+	}
+	gone := func() engine.Health {
+		t.Helper()
+		health, err := n.Gone(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return health
+	}
+	if h := gone(); h.Ready || !strings.Contains(h.Reason, "is being deleted since") {
+		t.Errorf("%+v", h)
+	}
+	if err := n.Remove(t.Context()); err != nil {
+		t.Errorf("removed twice: %v", err)
+	}
+	cluster.EndNamespace(t, made)
+	if h := gone(); !h.Ready {
+		t.Errorf("%+v", h)
+	}
+	mustApply(t, kube.NewNamespace(c, made, kube.Baseline, kube.Restricted))
+	if h := gone(); !h.Ready {
+		t.Errorf("another of the same name: %+v", h)
+	}
+}
+
+func TestEndOfNamespace(t *testing.T) {
+	cluster, c, ns := connect(t)
+	nobody := func(reason string) { t.Errorf("waits: %s", reason) }
+	for _, name := range []string{ns, "nowhere"} {
+		if waited, err := c.EndOfNamespace(t.Context(), name, nobody); waited || err != nil {
+			t.Errorf("%s: %v, %v", name, waited, err)
+		}
+	}
+	if err := cluster.Clientset().CoreV1().Namespaces().Delete(t.Context(), ns, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, engine.ErrTimeout)
+	defer cancel()
+	if _, err := c.EndOfNamespace(short, ns, func(string) {}); !errors.Is(err, engine.ErrTimeout) || !strings.Contains(err.Error(), "is being deleted since") {
+		t.Errorf("got %v", err)
+	}
+	told := 0
+	waited, err := c.EndOfNamespace(t.Context(), ns, func(string) {
+		if told++; told == 2 {
+			cluster.EndNamespace(t, ns)
+		}
+	})
+	if !waited || err != nil || told != 2 {
+		t.Errorf("%v, %v, told %d times", waited, err, told)
 	}
 }
 

@@ -109,11 +109,11 @@ func (o *Object) remember(live *unstructured.Unstructured) {
 func (o *Object) Plan(seen ObjectSeen) engine.Change {
 	switch {
 	case seen.Ending != "":
-		return engine.Change{Action: engine.Blocked, Why: seen.Ending, Fix: endingFix(seen.Want.GetNamespace())}
+		return blockedByEnd(seen.Want.GetNamespace(), seen.Ending, endingFix(seen.Want.GetNamespace()))
 	case seen.Live == nil:
 		return engine.Change{Action: engine.Create}
 	case seen.Live.GetDeletionTimestamp() != nil:
-		return engine.Change{Action: engine.Blocked, Why: ending(seen.Live), Fix: "wait for that, or look at what its finalizers wait for"}
+		return blockedByEnd(seen.Want.GetNamespace(), ending(seen.Live), "wait for that, or look at what its finalizers wait for")
 	}
 	c := comparison{kind: seen.Want.GetKind()}
 	c.objects(seen.Want, seen.Live, seen.owners.all)

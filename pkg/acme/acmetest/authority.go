@@ -34,6 +34,8 @@ type Options struct {
 	EAB map[string]string
 	// Blocked domains are refused.
 	Blocked []string
+	// Roots is how many roots besides the first one a chain may lead to.
+	Roots int
 }
 
 // Authority is a running Pebble 2.10.1.
@@ -73,7 +75,7 @@ func launch(t testing.TB, resolver *DNS, o Options) *Authority {
 		t.Fatal(err)
 	}
 	server := exec.Command(pebble(t), "-config", config, "-strict", "-dnsserver", resolver.Addr)
-	server.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", fmt.Sprintf("PEBBLE_WFE_NONCEREJECT=%d", o.RejectNonces), "PEBBLE_AUTHZREUSE=0")
+	server.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", fmt.Sprintf("PEBBLE_WFE_NONCEREJECT=%d", o.RejectNonces), "PEBBLE_AUTHZREUSE=0", fmt.Sprintf("PEBBLE_ALTERNATE_ROOTS=%d", o.Roots))
 	server.Stdout, server.Stderr = a.log, a.log
 	spawn(t, server)
 	return a

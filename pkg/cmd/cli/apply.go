@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // Apply is what up and every install share: observe, plan, apply.
@@ -52,7 +50,7 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 		return nil, err
 	}
 	a.About(true, a.Names...)
-	inst, err := a.Open(ctx)
+	inst, err := a.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +82,7 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 	if plan.Settled() {
 		err = apply(ctx)
 	} else {
-		run.Report = a.alsoTellDNS(ctx, inst, run.Report)
+		run.Report = a.alsoTellDNS(ctx, inst, run)
 		err = engine.WithLock(ctx, inst.Lock, apply)
 	}
 	if err != nil {
@@ -96,24 +94,17 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 	return inst, nil
 }
 
-// lookupTimeout bounds the question whether the DNS records are there.
-const lookupTimeout = 2 * time.Second
-
-// alsoTellDNS says, as soon as the external address is known, that records have to be made. What comes after may wait
-// for them: pods call the login by its public name.
-func (a *Apply) alsoTellDNS(ctx context.Context, inst *installation.Installation, report func(engine.Event)) func(engine.Event) {
-	return func(e engine.Event) {
-		report(e)
-		if e.ID != stage.AddressID || e.Kind != engine.Done {
-			return
-		}
-		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-		defer cancel()
-		if _, err := net.DefaultResolver.LookupHost(ctx, inst.Platform.OnyxiaHost()); err != nil {
-			a.Warn(fmt.Sprintf("%s and *.%s cannot be looked up from here: create the DNS records that `%s ingress dns` prints (address %s); what needs them waits for them",
-				inst.Platform.OnyxiaHost(), inst.Platform.LabDomain(), a.Command, e.Change.Why))
-		}
+func (a *Apply) begin(ctx context.Context) (*installation.Installation, error) {
+	options := *a.Options
+	options.Records = a.tellRecords
+	if options.DNSWait == dnsWait {
+		options.DNSWait = min(dnsWait, a.Timeout)
 	}
+	a.Options = &options
+	if a.DryRun {
+		return a.Open(ctx)
+	}
+	return a.OpenSettled(ctx, a.Timeout)
 }
 
 // narrowed are the steps that are both selected and wanted.

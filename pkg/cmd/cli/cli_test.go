@@ -74,12 +74,15 @@ func TestProgressKeepsStreamsApart(t *testing.T) {
 	for _, e := range []engine.Event{
 		{Kind: engine.Started, ID: "release.helm/a"},
 		{Kind: engine.Waiting, ID: "release.helm/a", Reason: "pod a-1:\nContainerCreating", Elapsed: 3400 * time.Millisecond},
+		{Kind: engine.Waiting, ID: "release.helm/a", Reason: "pod a-1:\nContainerCreating", Elapsed: 18 * time.Second},
 		{Kind: engine.Done, ID: "release.helm/a", Result: "created"},
 		{Kind: engine.Done, ID: "volume/a", Result: "kept", Change: engine.Change{Action: engine.Kept, Why: "holds objects", Fix: "--delete-data volume/a"}},
 		{Kind: engine.Done, ID: "release.helm/p", Result: "configured", Change: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it\npending-upgrade"}},
 		{Kind: engine.Done, ID: "release.helm/q", Result: "unchanged", Change: engine.Change{Action: engine.Unchanged, Why: "127.0.0.1"}},
 		{Kind: engine.Failed, ID: "release.helm/b", Err: errors.New("x")},
 		{Kind: engine.Skipped, ID: "release.helm/c", Reason: "needs release.helm/b"},
+		{Kind: engine.Skipped, ID: "release.helm/d", Reason: "needs release.helm/c"},
+		{Kind: engine.Skipped, ID: "release.helm/e", Reason: "interrupted"},
 	} {
 		p.Report(e)
 	}
@@ -87,7 +90,7 @@ func TestProgressKeepsStreamsApart(t *testing.T) {
 		"release.helm/p configured: a run that was cut off left it pending-upgrade\nrelease.helm/q unchanged\n", out.String()); d != "" {
 		t.Error(d)
 	}
-	want := "waiting for release.helm/a (3s): pod a-1: ContainerCreating\nrelease.helm/b failed\nrelease.helm/c skipped: needs release.helm/b\n"
+	want := "waiting for release.helm/a (3s): pod a-1: ContainerCreating\nwaiting for release.helm/a (18s)\nrelease.helm/b failed\nrelease.helm/c skipped: needs release.helm/b\n"
 	if d := cmp.Diff(want, errOut.String()); d != "" {
 		t.Error(d)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/ingress"
 )
 
 // Options are the flags and streams that every command has.
@@ -37,6 +38,10 @@ type Options struct {
 	ForceConflicts bool
 	// Debug shows Helm's own log.
 	Debug bool
+	// DNSWait is how long the DNS record of the login is waited for.
+	DNSWait time.Duration
+	// Records is told the DNS records that a run waits for; nil for nobody.
+	Records func([]ingress.Record)
 	// Command is how the plugin was called: "kubectl onyxia", "helm onyxia" or "kubectl-onyxia".
 	Command string
 	// Stages that exist.
@@ -79,6 +84,22 @@ func (o *Options) Open(ctx context.Context) (*installation.Installation, error) 
 	return o.open(ctx, o.Warn)
 }
 
+// OpenSettled is Open for a command that is going to write: it waits first until a namespace of Onyxia that is still being
+// deleted is gone.
+func (o *Options) OpenSettled(ctx context.Context, timeout time.Duration) (*installation.Installation, error) {
+	inst, err := o.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, timeout, engine.ErrTimeout)
+	defer cancel()
+	waited, err := inst.AwaitHome(bounded, NewProgress(nil, o.ErrOut).Report)
+	if err != nil || !waited {
+		return inst, err
+	}
+	return o.Open(ctx)
+}
+
 // OpenToRead is Open for a command that only looks: doubts about what would be written are not its matter.
 func (o *Options) OpenToRead(ctx context.Context) (*installation.Installation, error) {
 	return o.open(ctx, func(string) {})
@@ -101,6 +122,7 @@ func (o *Options) open(ctx context.Context, warn func(string)) (*installation.In
 	options := installation.Options{
 		Flags: o.flags, File: o.File, ChartDir: o.ChartDir, CacheDir: cache,
 		Kube: client, Stages: o.Stages, Warn: warn, Command: o.Command,
+		DNSWait: o.DNSWait, Records: o.Records,
 	}
 	options.Waiting = func(id engine.ID, reason string) { fmt.Fprintf(o.ErrOut, "waiting for %s: %s\n", id, oneLine(reason)) }
 	if o.Debug {

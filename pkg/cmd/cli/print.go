@@ -17,10 +17,15 @@ import (
 type Progress struct {
 	mu          sync.Mutex
 	out, errOut io.Writer
+	failed      map[string]bool
+	// reasons are what was said last of each step that is waited for.
+	reasons map[engine.ID]string
 }
 
 // NewProgress makes one. A nil out prints no change lines.
-func NewProgress(out, errOut io.Writer) *Progress { return &Progress{out: out, errOut: errOut} }
+func NewProgress(out, errOut io.Writer) *Progress {
+	return &Progress{out: out, errOut: errOut, failed: map[string]bool{}, reasons: map[engine.ID]string{}}
+}
 
 // Report is an engine.Run's listener.
 func (p *Progress) Report(e engine.Event) {
@@ -32,11 +37,21 @@ func (p *Progress) Report(e engine.Event) {
 			fmt.Fprintf(p.out, "%s %s%s\n", e.ID, e.Result, remark(e.Change))
 		}
 	case engine.Waiting:
-		fmt.Fprintf(p.errOut, "waiting for %s (%s): %s\n", e.ID, e.Elapsed.Round(time.Second), oneLine(e.Reason))
+		reason := ": " + oneLine(e.Reason)
+		if p.reasons[e.ID] == reason {
+			reason = ""
+		} else {
+			p.reasons[e.ID] = reason
+		}
+		fmt.Fprintf(p.errOut, "waiting for %s (%s)%s\n", e.ID, e.Elapsed.Round(time.Second), reason)
 	case engine.Failed:
+		p.failed["needs "+string(e.ID)] = true
 		fmt.Fprintf(p.errOut, "%s failed\n", e.ID)
 	case engine.Skipped:
-		fmt.Fprintf(p.errOut, "%s skipped: %s\n", e.ID, oneLine(e.Reason))
+		// What needs something that was skipped, or was not begun when the run was stopped, is worth no line of its own.
+		if p.failed[e.Reason] {
+			fmt.Fprintf(p.errOut, "%s skipped: %s\n", e.ID, oneLine(e.Reason))
+		}
 	case engine.Started:
 	}
 }

@@ -41,7 +41,7 @@ func (r *Remove) Run(ctx context.Context) error {
 		return err
 	}
 	r.About(true, r.Names...)
-	inst, err := r.Open(ctx)
+	inst, err := r.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,6 +69,13 @@ func (r *Remove) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, engine.ErrTimeout)
 	defer cancel()
 	return r.resumable(engine.WithLock(ctx, inst.Lock, removal.Do))
+}
+
+func (r *Remove) begin(ctx context.Context) (*installation.Installation, error) {
+	if r.DryRun {
+		return r.Open(ctx)
+	}
+	return r.OpenSettled(ctx, r.Timeout)
 }
 
 // told prints what goes and what stays; what was not there is not worth a line.

@@ -46,6 +46,11 @@ func (w *world) commands(t *testing.T) map[string]command {
 		"stuck":    positive("stuck NAMESPACE DEPLOYMENT REASON MESSAGE", 4, func(ts *testscript.TestScript, args []string) { w.stuck(t, ts, args) }),
 		"node":     positive("node", 0, func(*testscript.TestScript, []string) { w.cluster.KeepReady(t) }),
 		"norecord": positive("norecord NAME...", 1, func(ts *testscript.TestScript, args []string) { w.noRecord(t, ts, args) }),
+		"record": positive("record LINE...", 1, func(ts *testscript.TestScript, args []string) {
+			for _, line := range args {
+				w.dns.Add(t, line)
+			}
+		}),
 		"mark": positive("mark", 0, func(*testscript.TestScript, []string) {
 			w.mark = w.cluster.Mark(t)
 			if w.ca != nil {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
@@ -80,7 +82,7 @@ type world struct {
 }
 
 // setup starts what the script says it needs in its first line: "# needs: cluster", "# needs: cluster acme". In an
-// "idle cluster" nothing gets ready before the script says so.
+// "idle cluster" nothing gets ready before the script says so; "names" is a cluster whose DNS knows what the name server does.
 func (w *world) setup(t *testing.T, file string, env *testscript.Env) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -101,6 +103,11 @@ func (w *world) setup(t *testing.T, file string, env *testscript.Env) error {
 	}
 	if strings.Contains(needs, "acme") {
 		if err := w.authority(t, env); err != nil {
+			return err
+		}
+	}
+	if strings.Contains(needs, "names") {
+		if err := w.clusterDNS(t); err != nil {
 			return err
 		}
 	}
@@ -146,6 +153,17 @@ func (w *world) authority(t *testing.T, env *testscript.Env) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// clusterDNS lets the cluster ask the name server, at the place where clusters have their own.
+func (w *world) clusterDNS(t *testing.T) error {
+	port := []corev1.ServicePort{{Name: "dns-tcp", Port: 53}}
+	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "kube-dns"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-dns"}, Ports: port}}
+	if _, err := w.cluster.Clientset().CoreV1().Services("kube-system").Create(t.Context(), s, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	w.cluster.Back(t, "kube-system", "kube-dns", 53, w.dns.Addr)
 	return nil
 }
 

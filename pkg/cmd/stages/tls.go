@@ -105,6 +105,9 @@ func printCertificate(out io.Writer, r tls.Report) error {
 	fmt.Fprintf(w, "secret\t%s\n", r.Secret)
 	if c := r.Certificate; c != nil {
 		fmt.Fprintf(w, "names\t%s\n", strings.Join(c.Names, ", "))
+		if c.Key != "" {
+			fmt.Fprintf(w, "key\t%s\n", c.Key)
+		}
 		fmt.Fprintf(w, "expires\t%s\n", c.NotAfter.UTC().Format(time.RFC3339))
 		fmt.Fprintf(w, "renewal\t%s\n", r.RenewAt.UTC().Format(time.RFC3339))
 		fmt.Fprintf(w, "source\t%s\n", r.Source)

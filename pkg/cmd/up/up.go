@@ -32,6 +32,7 @@ Run again, it changes nothing but what differs. Interrupted, it continues.`,
 		},
 	}
 	a.AddApplyFlags(cmd)
+	a.AddDNSFlags(cmd)
 	o.AddTLSFlags(cmd)
 	a.AddKeyFlags(cmd)
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -22,6 +23,8 @@ type controller struct {
 	ownClass bool
 	// values for its chart.
 	values func(stage.Env) map[string]any
+	// image are the values for another image than the chart's.
+	image func(profile.Image) map[string]any
 	// variants are the values that a provider adds.
 	variants map[string]map[string]any
 }
@@ -34,4 +37,17 @@ func controllerNamed(name string) (controller, error) {
 		return ingressNginx(), nil
 	}
 	return controller{}, fmt.Errorf("ingress controller %q cannot be installed: traefik and ingress-nginx can; for another one set ingress.mode to existing", name)
+}
+
+// chosenValues are the values for the chart, with what the provider and the admin put on top.
+func (c controller) chosenValues(env stage.Env, provider string) (map[string]any, error) {
+	image, named, err := imageNamed(env, c.component)
+	if err != nil {
+		return nil, err
+	}
+	layers := []map[string]any{c.values(env), c.variants[provider]}
+	if named {
+		layers = append(layers, c.image(image))
+	}
+	return stage.Overlay(append(layers, env.Platform.Ingress.Values)...), nil
 }

@@ -45,7 +45,10 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 			return nil, fmt.Errorf("where the cluster runs cannot be found from its nodes: %w; say so with the key ingress.provider", err)
 		}
 	}
-	values := stage.Overlay(controller.values(env), controller.variants[provider], env.Platform.Ingress.Values)
+	values, err := controller.chosenValues(env, provider)
+	if err != nil {
+		return nil, err
+	}
 	namespace := env.IngressNamespace()
 	list := []engine.Step{
 		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(env.Kube, namespace, controller.security, controller.security, kube.Releases(controller.component), kube.Holding(env.Platform.TLS.SecretName))),

@@ -7,7 +7,7 @@ import (
 
 // ingressNginx is the controller of the guide, retired upstream in March 2026 (chart 4.15.1 is the last).
 func ingressNginx() controller {
-	return controller{component: "ingress-nginx", service: "ingress-nginx-controller", security: kube.Baseline, values: nginxValues, variants: nginxVariants()}
+	return controller{component: "ingress-nginx", service: "ingress-nginx-controller", security: kube.Baseline, values: nginxValues, image: nginxImage, variants: nginxVariants()}
 }
 
 func nginxValues(env stage.Env) map[string]any {

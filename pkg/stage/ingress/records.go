@@ -104,10 +104,13 @@ func wanted(ctx context.Context, resolver *net.Resolver, r Record) []string {
 	return found
 }
 
+// noRecord is what a resolver says when it is sure.
+const noRecord = "no such record"
+
 func lookupError(err error) string {
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
-		return "no such record"
+		return noRecord
 	}
 	return err.Error()
 }

@@ -8,7 +8,7 @@ import (
 // traefik serves Ingresses written for ingress-nginx, annotations included, because the services of Onyxia's catalogue
 // protect themselves with nginx annotations (key providers.kubernetesIngressNginx: traefik chart 39, Traefik 3.6.2 and later).
 func traefik() controller {
-	return controller{component: "traefik", service: "traefik", security: kube.Baseline, ownClass: true, values: traefikValues, variants: traefikVariants()}
+	return controller{component: "traefik", service: "traefik", security: kube.Baseline, ownClass: true, values: traefikValues, image: traefikImage, variants: traefikVariants()}
 }
 
 func traefikValues(env stage.Env) map[string]any {

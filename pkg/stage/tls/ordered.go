@@ -21,6 +21,7 @@ type ordered struct {
 	wanted   wanted
 	platform platform.Platform
 	accounts accounts
+	binding  binding
 	progress func(string)
 	notice   func(string)
 }
@@ -38,10 +39,14 @@ func newOrdered(env stage.Env, o Options) *ordered {
 	}
 	b := newBase(env, o)
 	return &ordered{
-		base:     b,
-		wanted:   wanted{names: b.names, directory: acme.DirectoryURL(env.Platform.TLS.ACME.Server), before: o.RenewBefore.Truncate(time.Second)},
+		base: b,
+		wanted: wanted{
+			names: b.names, directory: acme.DirectoryURL(env.Platform.TLS.ACME.Server), keyType: env.Platform.TLS.ACME.KeyType,
+			before: o.RenewBefore.Truncate(time.Second),
+		},
 		platform: env.Platform,
 		accounts: accounts{kube: env.Kube, namespace: env.Platform.Namespace()},
+		binding:  binding{kube: env.Kube, eab: env.Platform.TLS.ACME.EAB},
 		progress: o.Progress,
 		notice:   notice,
 	}
@@ -60,12 +65,34 @@ func (c *ordered) Observe(ctx context.Context) (Seen, error) {
 		seen.Held.Info.Renewal = c.askRenewal(ctx, held)
 	}
 	if action, _ := c.wanted.need(seen); action != engine.Unchanged {
-		if hindrance := acme.CheckProvider(c.platform.TLS.DNS.Provider); hindrance != nil {
+		if hindrance := c.hindrance(ctx); hindrance != nil {
 			seen.Hindrance, seen.Unconfigured = hindrance.Error(), errors.Is(hindrance, acme.ErrNoProvider)
 			return seen, nil
 		}
 	}
 	return seen, err
+}
+
+// hindrance is why no certificate can be ordered now: credentials that an order takes and that are not there.
+func (c *ordered) hindrance(ctx context.Context) error {
+	if err := acme.CheckProvider(c.platform.TLS.DNS.Provider); err != nil || c.binding.eab.Kid == "" {
+		return err
+	}
+	account, err := c.accounts.load(ctx, c.wanted.directory)
+	if err != nil {
+		return err
+	}
+	_, err = c.bound(ctx, account)
+	return err
+}
+
+// bound is the binding of an account. One that is registered does without.
+func (c *ordered) bound(ctx context.Context, account acme.Account) (acme.EAB, error) {
+	eab, err := c.binding.read(ctx)
+	if err != nil && account.URI != "" {
+		return acme.EAB{}, nil
+	}
+	return eab, err
 }
 
 // askRenewal asks when to renew. An authority that does not answer has no say in it: the plan then goes by the lifetime.
@@ -88,11 +115,17 @@ func (c *ordered) Apply(ctx context.Context, seen Seen) error {
 	if err != nil {
 		return err
 	}
+	eab, err := c.bound(ctx, account)
+	if err != nil {
+		return err
+	}
 	got, err := acme.Obtain(ctx, acme.Order{
 		Directory: c.wanted.directory,
 		Email:     c.platform.TLS.ACME.Email,
 		Names:     c.names,
 		Account:   account,
+		EAB:       eab,
+		KeyType:   c.platform.TLS.ACME.KeyType,
 		Save:      c.accounts.save,
 		Provider:  c.platform.TLS.DNS.Provider,
 		Resolvers: c.platform.TLS.DNS.Resolvers,
@@ -100,6 +133,8 @@ func (c *ordered) Apply(ctx context.Context, seen Seen) error {
 		Replaces:  c.replaced(seen.Held),
 		Progress:  c.progress,
 		Notice:    c.notice,
+
+		PreferredChain: c.platform.TLS.ACME.PreferredChain,
 	})
 	if err != nil {
 		return err

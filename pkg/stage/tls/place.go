@@ -92,8 +92,13 @@ func (p place) read(ctx context.Context) (Held, error) {
 }
 
 func (p place) checkNamespace(ctx context.Context) error {
-	_, err := p.kube.Clientset.CoreV1().Namespaces().Get(ctx, p.namespace, metav1.GetOptions{})
+	live, err := p.kube.Clientset.CoreV1().Namespaces().Get(ctx, p.namespace, metav1.GetOptions{})
 	switch {
+	case err == nil && live.DeletionTimestamp != nil && p.awaited:
+		// Nothing can be written there, so nothing must be ordered for it.
+		return &engine.NotYetError{After: stage.NamespaceID(p.namespace), Why: "the namespace is being deleted"}
+	case err == nil && live.DeletionTimestamp != nil:
+		return fmt.Errorf("namespace %s, where the ingress controller's certificate goes, is being deleted; wait until it is there again", p.namespace)
 	case !apierrors.IsNotFound(err):
 		// Whoever may not read namespaces learns of a missing one from the write.
 		return nil

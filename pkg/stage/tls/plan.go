@@ -13,6 +13,8 @@ import (
 type wanted struct {
 	names     []string
 	directory string
+	// keyType that the certificate's key has to have; empty for any.
+	keyType string
 	// before has a certificate renewed that was ordered earlier.
 	before time.Time
 }
@@ -55,6 +57,8 @@ func (w wanted) need(s Seen) (engine.Action, string) {
 		return engine.Configure, "the key in the Secret does not belong to the certificate"
 	case h.Directory != "" && h.Directory != w.directory:
 		return engine.Configure, fmt.Sprintf("ordered at %s, wanted from %s", h.Directory, w.directory)
+	case w.keyType != "" && h.Directory != "" && h.Info.Key != w.keyType:
+		return engine.Configure, fmt.Sprintf("its key is %s, wanted is %s", h.Info.Key, w.keyType)
 	case due:
 		return engine.Configure, why
 	case h.Ordered.Before(w.before):

@@ -58,7 +58,7 @@ func (s *site) complete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.env = stage.Env{Platform: p, Kube: client, Warn: s.tell}
+	s.env = stage.Env{Platform: p, Kube: client, Warn: s.tell, Links: stage.NewLinks()}
 }
 
 func (s *site) tell(line string) {
@@ -72,6 +72,13 @@ func (s *site) transcript() string {
 	defer s.mu.Unlock()
 	return strings.Join(s.said, "\n")
 }
+
+// known is the address of a controller that is not part of these tests.
+type known struct{}
+
+func (known) Observe(context.Context) (bool, error) { return true, nil }
+func (known) Plan(bool) engine.Change               { return engine.Change{Action: engine.Unchanged} }
+func (known) Apply(context.Context, bool) error     { return nil }
 
 // run is the stage as a command runs it, with the namespaces of its surroundings.
 func (s *site) run(t *testing.T, o Options) engine.Run {
@@ -88,6 +95,7 @@ func (s *site) run(t *testing.T, o Options) engine.Run {
 	for _, ns := range spaces {
 		steps = append(steps, engine.Stage("ingress", engine.New(stage.NamespaceID(ns), kube.NewNamespace(s.env.Kube, ns, kube.Baseline, kube.Baseline)))...)
 	}
+	steps = append(steps, engine.Stage("ingress", engine.New(stage.AddressID, known{}))...)
 	return engine.Run{
 		Steps:        steps,
 		Selected:     func(s engine.Step) bool { return s.Stage == "tls" },

@@ -51,7 +51,10 @@ func steps(env stage.Env, o Options) []engine.Step {
 	default:
 		step = engine.New(stage.CertificateID, newOrdered(env, o), needs...)
 	}
-	return []engine.Step{step.HoldingData("the certificate, and the key of the ACME account: authorities limit how often one may get new ones")}
+	return []engine.Step{
+		step.HoldingData("the certificate, and the key of the ACME account: authorities limit how often one may get new ones"),
+		servedStep(env, newBase(env, o)),
+	}
 }
 
 // base is what the three ways of coming by a certificate share.

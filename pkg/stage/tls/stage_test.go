@@ -147,6 +147,9 @@ func TestBlockedBeforeAnythingIsWritten(t *testing.T) {
 		"no credentials":   {func(t *testing.T, _ *site) { t.Setenv("DNSUPDATE_NAMESERVER", "") }, []string{"DNSUPDATE_NAMESERVER"}},
 		"nobody's secret":  {func(_ *testing.T, s *site) { s.config.TLS.Mode = "existing" }, []string{"there is no secret", "tls import"}},
 		"no namespace":     {func(_ *testing.T, s *site) { s.config.Ingress.Namespace = "nowhere" }, []string{"namespace nowhere", "ingress.namespace"}},
+		"namespace ends": {func(t *testing.T, s *site) { s.config.Ingress.Mode = "install"; s.end(t) },
+			[]string{"known after namespace/", "the namespace is being deleted", "kubectl onyxia ingress install"}},
+		"foreign one ends": {func(t *testing.T, s *site) { s.end(t) }, []string{"is being deleted; wait until it is there again"}},
 		"no ingress yet": {func(_ *testing.T, s *site) { s.config.Ingress.Mode, s.config.Ingress.Namespace = "install", "not-yet" },
 			[]string{"known after namespace/not-yet", "kubectl onyxia ingress install"}},
 	} {
@@ -303,5 +306,13 @@ func TestStagingDoesNotReplaceARealOne(t *testing.T) {
 	}
 	if _, err := s.cluster.Clientset().CoreV1().Secrets(s.config.Ingress.Namespace).Get(t.Context(), "onyxia-tls", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("something was written: %v", err)
+	}
+}
+
+// end begins to delete the controller's namespace, which stays because nobody empties it.
+func (s *site) end(t *testing.T) {
+	t.Helper()
+	if err := s.cluster.Clientset().CoreV1().Namespaces().Delete(t.Context(), s.config.Ingress.Namespace, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }
