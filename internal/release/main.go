@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -88,7 +89,7 @@ func run(ctx context.Context, args []string) error {
 		if !ok {
 			return fmt.Errorf("platform %q is not OS/ARCH", platform)
 		}
-		a, err := build(ctx, *out, goos, goarch)
+		a, err := build(ctx, *out, *version, goos, goarch)
 		if err != nil {
 			return fmt.Errorf("%s: %w", platform, err)
 		}
@@ -102,7 +103,7 @@ func run(ctx context.Context, args []string) error {
 	return write(m, "krew-manifest.yaml")
 }
 
-func build(ctx context.Context, out, goos, goarch string) (archive, error) {
+func build(ctx context.Context, out, version, goos, goarch string) (archive, error) {
 	a := archive{OS: goos, Arch: goarch, Program: "kubectl-onyxia", Name: fmt.Sprintf("kubectl-onyxia_%s_%s.tar.gz", goos, goarch)}
 	if goos == "windows" {
 		a.Program += ".exe"
@@ -113,7 +114,12 @@ func build(ctx context.Context, out, goos, goarch string) (archive, error) {
 	}
 	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, a.Program)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/kubectl-onyxia")
+	overlay, err := withVersion(dir, version)
+	if err != nil {
+		return a, err
+	}
+	// Without the commit in it the program is the same for the same sources.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-overlay="+overlay, "-ldflags=-s -w", "-o", program, "./cmd/kubectl-onyxia")
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
@@ -125,6 +131,23 @@ func build(ctx context.Context, out, goos, goarch string) (archive, error) {
 	}
 	a.SHA256 = fmt.Sprintf("%x", sha256.Sum256(packed.Bytes()))
 	return a, os.WriteFile(filepath.Join(out, a.Name), packed.Bytes(), 0o644)
+}
+
+// versionFile is what the program reads its version from; it is empty in the sources.
+const versionFile = "pkg/cmd/version/released.txt"
+
+// withVersion writes what lets the Go toolchain see another content of the version's file (go help build, -overlay).
+func withVersion(dir, version string) (string, error) {
+	place, err := filepath.Abs(versionFile)
+	if err != nil {
+		return "", err
+	}
+	content, overlay := filepath.Join(dir, "released.txt"), filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{place: content}})
+	if err != nil {
+		return "", err
+	}
+	return overlay, errors.Join(os.WriteFile(content, []byte(version+"\n"), 0o644), os.WriteFile(overlay, text, 0o644))
 }
 
 // pack writes the same bytes for the same files: no owner, no date.

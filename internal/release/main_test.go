@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -143,6 +144,23 @@ func TestPack(t *testing.T) {
 	}
 	if !slices.Equal(names, []string{"kubectl-onyxia", "LICENSE"}) {
 		t.Errorf("holds %v", names)
+	}
+}
+
+// The file that is replaced is the one that the program embeds, and it is empty here.
+func TestVersionFile(t *testing.T) {
+	t.Chdir("../..")
+	if text, err := os.ReadFile(versionFile); err != nil || len(text) > 0 {
+		t.Errorf("%q, %v", text, err)
+	}
+	dir := t.TempDir()
+	overlay, err := withVersion(dir, "v1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := exec.CommandContext(t.Context(), "go", "list", "-overlay="+overlay, "-f", "{{.EmbedFiles}}", "./pkg/cmd/version")
+	if out, err := list.CombinedOutput(); err != nil || !strings.Contains(string(out), "released.txt") {
+		t.Errorf("%s, %v", out, err)
 	}
 }
 

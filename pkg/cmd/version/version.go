@@ -2,9 +2,11 @@
 package version
 
 import (
+	_ "embed"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,13 @@ type Info struct {
 	Lego      string `json:"lego"`
 }
 
-// Read takes the build's own information; the version is the module's, set by the Go toolchain or the release's ldflags.
+// released is the version of a release: make release puts it in the place of the empty file. A program that does not know
+// its commit has the same bytes for the same sources, so the manifest that stands beside them can hold the archives' sums.
+//
+//go:embed released.txt
+var released string
+
+// Read takes the build's own information; the version is the release's, or the module's, which the Go toolchain sets.
 func Read() Info {
 	info := Info{Version: "devel", GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	build, ok := debug.ReadBuildInfo()
@@ -29,6 +37,9 @@ func Read() Info {
 		return info
 	}
 	if v := build.Main.Version; v != "" && v != "(devel)" {
+		info.Version = v
+	}
+	if v := strings.TrimSpace(released); v != "" {
 		info.Version = v
 	}
 	for _, s := range build.Settings {
