@@ -11,6 +11,9 @@ export CHARTS ONYXIA
 
 GOFLAGS_RELEASE := -ldflags="-s -w"
 
+# without cgo, as releases are: the linker can leave out a quarter of the program
+GO := CGO_ENABLED=0 go
+
 .DEFAULT_GOAL := help
 
 ## help: list the targets
@@ -21,15 +24,15 @@ help:
 ## build: bin/kubectl-onyxia
 .PHONY: build
 build:
-	go build $(GOFLAGS_RELEASE) -o bin/kubectl-onyxia ./cmd/kubectl-onyxia
+	$(GO) build $(GOFLAGS_RELEASE) -o bin/kubectl-onyxia ./cmd/kubectl-onyxia
 
 ## test: unit tests and commands against a real API server, ACME server and DNS server; no root, no node
 .PHONY: test
 test:
 	$(TESTBED)/build etcd apiserver pebble
-	go vet ./...
-	go test ./...
-	cd testbed && go vet ./... && go test ./...
+	$(GO) vet ./...
+	$(GO) test ./...
+	cd testbed && $(GO) vet ./... && $(GO) test ./...
 
 ## e2e: everything on a real cluster with real pods; root on Linux
 .PHONY: e2e
@@ -46,9 +49,9 @@ SHORT := TestRealServers/.*/(configure_twice|hand-made|users|service_account)
 servers:
 	$(TESTBED)/build etcd apiserver pebble minio vault
 	$(TESTBED)/keycloak $(OLDER) 26.5.6
-	KEYCLOAK_VERSIONS="$(OLDER)" go test ./pkg/keycloak -count=1 -timeout 30m -v -run '$(SHORT)'
-	KEYCLOAK_VERSIONS=26.5.6 go test ./pkg/keycloak -count=1 -timeout 30m
-	ONYXIA_TEST_REAL=1 KEYCLOAK_VERSIONS=26.5.6 go test ./pkg/s3/... ./pkg/vault/... ./pkg/stage/s3 ./pkg/stage/vault -count=1 -timeout 30m
+	KEYCLOAK_VERSIONS="$(OLDER)" $(GO) test ./pkg/keycloak -count=1 -timeout 30m -v -run '$(SHORT)'
+	KEYCLOAK_VERSIONS=26.5.6 $(GO) test ./pkg/keycloak -count=1 -timeout 30m
+	ONYXIA_TEST_REAL=1 KEYCLOAK_VERSIONS=26.5.6 $(GO) test ./pkg/s3/... ./pkg/vault/... ./pkg/stage/s3 ./pkg/stage/vault -count=1 -timeout 30m
 
 ## demo: a cluster and the whole datalab on this machine, to look at in a browser; root on Linux
 .PHONY: demo
@@ -69,18 +72,18 @@ bench: build
 .PHONY: lint
 lint:
 	test -z "$$(gofmt -l cmd pkg internal test testbed)"
-	go tool -modfile=tools/go.mod staticcheck ./cmd/... ./pkg/... ./internal/...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./cmd/... ./pkg/... ./internal/...
 	if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $$(grep -rlE '^#!.*bash' testbed .ci); else echo "shellcheck is not installed: the scripts were not checked"; fi
 
 ## docs: docs/commands.md and docs/configuration.md, from the program itself
 .PHONY: docs
 docs:
-	go run ./internal/docs
+	$(GO) run ./internal/docs
 
 ## release: dist/ with an archive per platform, their checksums and krew-manifest.yaml
 .PHONY: release
 release:
-	go run ./internal/release -version $(VERSION) -releases $(RELEASES) $(PLATFORMS)
+	$(GO) run ./internal/release -version $(VERSION) -releases $(RELEASES) $(PLATFORMS)
 
 ## clean: remove what was built here; the testbed's programs are outside, in ~/.cache/onyxia-cluster
 .PHONY: clean

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -88,7 +89,7 @@ func (b testbed) shelve() string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := b.command(filepath.Join(b.root, "testbed", "exec"), "env", "E2E_SHELF="+folder, self, "-test.run", "^TestShelf$")
+	server := b.command(filepath.Join(b.root, "testbed", "exec"), "env", "E2E_SHELF="+folder, self)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +102,15 @@ func (b testbed) shelve() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestShelf is no test: it is the server of the shelf, inside the cluster's network.
-func TestShelf(t *testing.T) {
+// TestMain runs the tests, or, started by one of them inside the cluster's network, the server of the shelf.
+func TestMain(m *testing.M) {
 	folder := os.Getenv("E2E_SHELF")
 	if folder == "" {
-		t.Skip("the server of another test")
+		m.Run()
+		return
 	}
 	server := &http.Server{Addr: shelf, Handler: http.FileServer(http.Dir(folder)), ReadHeaderTimeout: time.Minute}
-	t.Fatal(server.ListenAndServe())
+	log.Fatal(server.ListenAndServe())
 }
 
 // lives is a user's first quarter of an hour.
