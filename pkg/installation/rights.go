@@ -45,6 +45,13 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		add(namespace, "rbac.authorization.k8s.io", verbs, "rolebindings", "roles")
 		add(namespace, "", []string{"create"}, "pods/portforward")
 	}
+	if p := i.Platform; slices.Contains(names, "vault") && p.Vault.Mode == "install" {
+		// Vault's answer to its initialisation is laid down beside its data.
+		add(p.Vault.Namespace, "", []string{"create"}, "pods/exec")
+	}
+	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.Mode == "install" && p.Auth.Database.Mode == "cloudnative-pg" {
+		add(p.Auth.Namespace, "postgresql.cnpg.io", verbs, "clusters")
+	}
 	if writes {
 		add(i.Platform.Namespace(), "coordination.k8s.io", verbs, "leases")
 		if ns := i.ingressNamespace(); ns != "" {

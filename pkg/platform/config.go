@@ -25,7 +25,7 @@ type Config struct {
 	S3 S3 `json:"s3,omitzero"`
 	// Vault is HashiCorp Vault or OpenBao.
 	Vault Vault `json:"vault,omitzero"`
-	// Charts overrides the profile's charts, by component: traefik, ingress-nginx, onyxia, keycloakx, minio, vault.
+	// Charts overrides the profile's charts, by component: traefik, ingress-nginx, onyxia, keycloakx, minio, vault, openbao.
 	Charts map[string]Chart `json:"charts,omitempty"`
 	// Images overrides images, each with its tag, by name: traefik, ingress-nginx, onyxia-web, onyxia-api, keycloak, curl, postgres, minio, vault, openbao.
 	Images map[string]string `json:"images,omitempty"`

@@ -207,6 +207,6 @@ type Chart struct {
 	Name string `json:"name,omitempty"`
 	// Version of the chart.
 	Version string `json:"version,omitempty"`
-	// SHA256 of the .tgz in hex; must be given with another version.
+	// SHA256 of the .tgz in hex; with another version, name or repository the profile's own does not count.
 	SHA256 string `json:"sha256,omitempty"`
 }

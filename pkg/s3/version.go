@@ -66,6 +66,3 @@ func ConsoleNote(version string) string {
 		return gone
 	}
 }
-
-// EndOfLifeNote is what is to be said once about MinIO's community edition.
-const EndOfLifeNote = "MinIO's community edition is no longer maintained: no images since 2025, sources archived in 2026; plan for a maintained fork or another S3 (s3.mode: external)"

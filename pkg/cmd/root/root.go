@@ -112,7 +112,7 @@ Exit codes:
   124  something did not get ready in time; run again, it continues
   130  interrupted; run again, it continues`,
 		Example: `  # everything, on the cluster that kubectl talks to
-  ` + name + ` up --domain example.org --dns-provider ovh --keys-file vault-keys
+  ` + name + ` up --domain example.org --dns-provider ovh --keys-file vault-keys.yaml
 
   # what would change
   ` + name + ` diff`,

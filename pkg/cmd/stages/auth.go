@@ -76,7 +76,7 @@ func people(o *cli.Options) *cobra.Command {
 func addUser(o *cli.Options) *cobra.Command {
 	var u keycloak.NewUser
 	cmd := &cobra.Command{
-		Use:     "add NAME",
+		Use:     "add NAME --email ADDRESS",
 		Short:   "Add a user; the temporary password is shown once, on stdout",
 		Example: "  " + o.Command + " auth user add ana --email ana@example.org --group statistics",
 		Args:    one("NAME"),
@@ -97,7 +97,7 @@ func addUser(o *cli.Options) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&u.Email, "email", "", "E-mail address")
+	fs.StringVar(&u.Email, "email", "", "E-mail address (needed)")
 	fs.StringVar(&u.FirstName, "first-name", "", "First name; asked for at the first login when left out")
 	fs.StringVar(&u.LastName, "last-name", "", "Last name; asked for at the first login when left out")
 	fs.StringSliceVar(&u.Groups, "group", nil, "Group to join; may be given several times")

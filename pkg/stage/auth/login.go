@@ -85,8 +85,29 @@ func (l *login) Observe(ctx context.Context) (loginSeen, error) {
 			Fix: "add what is missing (`kubectl -n " + l.namespace + " edit secret " + l.name + "`), or make it anew: " + l.recipe(ctx),
 		}, nil
 	}
+	if err := l.former(ctx); err != nil {
+		return loginSeen{}, err
+	}
 	l.tell(secret.Data)
 	return loginSeen{}, nil
+}
+
+// former tells of a database of ours that is still there. Whether its users have been moved cannot be seen, and nothing is
+// lost by trying: its volume stays.
+func (l *login) former(ctx context.Context) error {
+	if l.doubted || l.doubt != nil {
+		return nil
+	}
+	_, err := l.env.Kube.Clientset.CoreV1().PersistentVolumeClaims(l.namespace).Get(ctx, databaseName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the volume of a former database: %w", kube.Explain(err))
+	}
+	l.env.Warn(fmt.Sprintf("the users of the database that was installed here are in volume %s/%s: unless %s has them already (pg_dump), nobody can log in; auth.database.mode: install goes back, and this is said until the volume is deleted",
+		l.namespace, databaseName, l.env.Platform.Auth.Database.Host))
+	return nil
 }
 
 // tell warns of what looks wrong, once in a run.

@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
@@ -27,6 +29,7 @@ func TestLogins(t *testing.T) {
 		why, fix  string
 		told      string
 		elsewhere bool // in a namespace that is not there
+		volume    bool // of a database of ours
 	}{
 		"there":               {auth: database, data: map[string]string{"username": "u", "password": "p"}},
 		"not there":           {auth: database, why: "auth.database.credentialsSecret names secret NS/login, which is not there", fix: "write username=... and password=... on a line each into a file and run `kubectl -n NS create secret generic login --from-env-file=FILE`"},
@@ -35,6 +38,7 @@ func TestLogins(t *testing.T) {
 		"neither":             {auth: database, data: map[string]string{"user": "u"}, why: "has no username and no password", fix: "--from-env-file"},
 		"an empty password":   {auth: database, data: map[string]string{"username": "u", "password": ""}, why: "has no password", fix: "--from-env-file"},
 		"a line break":        {auth: database, data: map[string]string{"username": "u", "password": "p\n"}, told: "password in secret NS/login ends with a line break"},
+		"a database of ours":  {auth: database, data: map[string]string{"username": "u", "password": "p"}, volume: true, told: "unless pg.a.org has them already"},
 		"mail":                {auth: ses(p.namespace), data: map[string]string{"password": "BBJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEYabc"}},
 		"mail, no Secret":     {auth: ses(p.namespace), why: "auth.smtp.passwordSecret names secret NS/login", fix: "write password=... into a file"},
 		"mail, an AWS key":    {auth: ses(p.namespace), data: map[string]string{"password": key}, told: "derived from it"},
@@ -46,6 +50,24 @@ func TestLogins(t *testing.T) {
 			}
 			env, said := datalab(t, c.auth)
 			env.Kube = p.client
+			if c.volume {
+				volumes := p.cluster.Clientset().CoreV1().PersistentVolumeClaims(p.namespace)
+				claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: databaseName}, Spec: corev1.PersistentVolumeClaimSpec{
+					AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+					Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+				}}
+				if _, err := volumes.Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if err := volumes.Delete(t.Context(), databaseName, metav1.DeleteOptions{}); err != nil {
+						t.Error(err)
+					}
+					if _, err := volumes.Patch(t.Context(), databaseName, types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`), metav1.PatchOptions{}); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
 			secrets := p.cluster.Clientset().CoreV1().Secrets(p.namespace)
 			if c.data != nil {
 				made := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "login"}, StringData: c.data}

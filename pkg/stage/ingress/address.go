@@ -96,7 +96,7 @@ func (a *address) Ready(ctx context.Context) (engine.Health, error) {
 	if err != nil {
 		return engine.Health{}, err
 	}
-	return engine.Health{Reason: fmt.Sprintf("service %s/%s has no external address (%s); a cluster without load balancers needs one such as MetalLB, or ingress.provider: baremetal",
+	return engine.Health{Reason: fmt.Sprintf("service %s/%s has no external address (%s); a cluster without load balancers needs one such as MetalLB, or ingress.provider: baremetal with externalIPs in ingress.values",
 		a.namespace, a.service, health.Reason)}, nil
 }
 

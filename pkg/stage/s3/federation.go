@@ -33,8 +33,9 @@ func Documents(p platform.Platform) ([]s3.Document, error) {
 // own, and the server has to be restarted for it anyway.
 func openID(p platform.Platform) []s3.Document {
 	return []s3.Document{{
-		Command: fmt.Sprintf("mc admin config set ALIAS identity_openid config_url=%s/.well-known/openid-configuration client_id=%s claim_name=policy scopes=openid,profile,email client_secret=\"$(kubectl -n %s get secret %s -o jsonpath='{.data.%s}' | base64 -d)\" && mc admin service restart ALIAS",
-			p.Issuer(), platform.S3ConsoleClientID, p.App.Namespace, minio.ClientSecret, minio.ClientSecretKey),
+		// By a pipe, so that the secret stands in nobody's arguments.
+		Command: fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s/.well-known/openid-configuration client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}' | mc admin config import ALIAS && mc admin service restart ALIAS",
+			p.App.Namespace, minio.ClientSecret, p.Issuer(), platform.S3ConsoleClientID, minio.ClientSecretKey),
 		Note: "Once: this MinIO has to trust tokens of the issuer. It has to reach the issuer's address and trust its certificate.",
 	}}
 }

@@ -61,7 +61,7 @@ func fromEnvironment() (string, error) {
 	}
 	file := os.Getenv(hmacVariable + "_FILE")
 	if file == "" {
-		return "", errors.New("tls.acme.eab.kid is set, and nobody gives the HMAC key that goes with it: export " + hmacVariable + ", or name a Secret by tls.acme.eab.hmacSecret")
+		return "", errors.New("tls.acme.eab.kid is set, and its HMAC key is not given: export " + hmacVariable + " or " + hmacVariable + "_FILE, or name a Secret by tls.acme.eab.hmacSecret")
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -47,7 +47,7 @@ func TestExternalAccountBinding(t *testing.T) {
 			s.complete(t)
 			asked := s.ca.Requests()
 			change, err := s.issue(t.Context(), t, Options{})
-			if err == nil || change.Action != engine.Blocked || !strings.Contains(change.Fix, "export ACME_EAB_HMAC, or name a Secret by tls.acme.eab.hmacSecret") {
+			if err == nil || change.Action != engine.Blocked || !strings.Contains(change.Fix, "export ACME_EAB_HMAC or ACME_EAB_HMAC_FILE, or name a Secret by tls.acme.eab.hmacSecret") {
 				t.Errorf("no HMAC key: %+v, %v", change, err)
 			}
 			if n := s.ca.Requests() - asked; n > 0 {
