@@ -20,14 +20,17 @@ type ClusterError struct {
 	Next string
 	// Missing are the rights that the API server did not find, where that is the cause.
 	Missing []Right
-	Err     error
+	// Needed are all rights of the command, the missing ones among them; the role has them all, because applying it takes the
+	// place of one that was given before. Without them it has the missing ones.
+	Needed []Right
+	Err    error
 }
 
 func (e *ClusterError) Error() string {
 	if len(e.Missing) == 0 {
 		return e.What + "; " + e.Next
 	}
-	return e.What + "; " + e.Next + ":\n" + AsRole(e.Missing)
+	return e.What + "; " + e.Next + ":\n" + AsRole(each(append(e.Needed, e.Missing...)))
 }
 
 func (e *ClusterError) Unwrap() error { return e.Err }
@@ -65,7 +68,7 @@ func Explain(err error) error {
 
 // add joins the rights of another refusal.
 func (e *ClusterError) add(other *ClusterError) {
-	e.Missing = slices.Compact(slices.SortedFunc(slices.Values(append(e.Missing, other.Missing...)), compareRights))
+	e.Missing = each(append(e.Missing, other.Missing...))
 	e.What, e.Err = denial(e.Missing), errors.Join(e.Err, other.Err)
 }
 
@@ -120,10 +123,16 @@ func forbidden(err error) *ClusterError {
 	return &ClusterError{What: denial(missing), Next: askForRole, Missing: missing}
 }
 
-// Denied is an error about missing rights that names more of them than the request did that was refused.
-func Denied(err error, missing []Right) *ClusterError {
-	missing = slices.Compact(slices.SortedFunc(slices.Values(missing), compareRights))
-	return &ClusterError{What: denial(missing), Next: askForRole, Missing: missing, Err: err}
+// Denied is an error about missing rights that names more of them than the request did that was refused, and all that the
+// command takes.
+func Denied(err error, missing, needed []Right) *ClusterError {
+	missing = each(missing)
+	return &ClusterError{What: denial(missing), Next: askForRole, Missing: missing, Needed: needed, Err: err}
+}
+
+// each sorts rights and leaves out what is there twice.
+func each(rights []Right) []Right {
+	return slices.Compact(slices.SortedFunc(slices.Values(rights), compareRights))
 }
 
 const askForRole = "ask an administrator for this role"

@@ -47,12 +47,14 @@ func TestDenied(t *testing.T) {
 		}
 	}
 	cause := errors.New("forbidden")
-	err := kube.Denied(cause, append(rights, rights...))
+	had := kube.Right{Resource: "pods", Verb: "get", Namespace: "lab"}
+	err := kube.Denied(cause, append(rights, rights...), append(rights, had))
 	first, role, _ := strings.Cut(err.Error(), "\n")
 	if want := "this user may not get configmaps in namespace lab, list configmaps in namespace lab, get secrets in namespace lab, list secrets in namespace lab, and 2 more such things; ask an administrator for this role:"; first != want {
 		t.Errorf("got %q", first)
 	}
-	for _, resource := range []string{"configmaps", "secrets", "services"} {
+	// the role takes the place of a former one, so it has what the user had as well
+	for _, resource := range []string{"configmaps", "secrets", "services", "pods"} {
 		if strings.Count(role, "- "+resource+"\n") != 1 {
 			t.Errorf("%s in\n%s", resource, role)
 		}

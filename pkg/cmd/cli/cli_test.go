@@ -162,7 +162,7 @@ func TestReport(t *testing.T) {
 		"one":     {errors.New("no domain"), "error: no domain\n"},
 		"several": {errors.Join(errors.New("a"), errors.New("b")), "error: a\nerror: b\n"},
 		"usage":   {Usagef("no stage %q", "x"), "error: no stage \"x\"\nsee kubectl onyxia --help\n"},
-		"a role": {kube.Denied(errors.New("forbidden"), []kube.Right{right}), `error: this user may not get secrets in namespace lab; ask an administrator for this role:
+		"a role": {kube.Denied(errors.New("forbidden"), []kube.Right{right}, nil), `error: this user may not get secrets in namespace lab; ask an administrator for this role:
 # bind it by: kubectl create rolebinding kubectl-onyxia -n lab --role=kubectl-onyxia --user=NAME
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

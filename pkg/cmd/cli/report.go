@@ -63,5 +63,5 @@ func (o *Options) explained(ctx context.Context, err error) error {
 	if reviewErr != nil {
 		return err
 	}
-	return kube.Denied(err, append(missing, denied.Missing...))
+	return kube.Denied(err, append(missing, denied.Missing...), rights)
 }
