@@ -188,7 +188,7 @@ func (b testbed) noSecrets() {
 		"output":        configured.ok(t).stdout + configured.stderr,
 		"ConfigMaps":    b.in("kubectl", "get", "configmap", "-A", "-o", "yaml"),
 		"pods":          b.in("kubectl", "get", "pods,statefulsets,deployments", "-A", "-o", "yaml"),
-		"releases":      b.in("bash", "-c", `for s in $(kubectl get secret -A -l owner=helm -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do kubectl -n ${s%/*} get secret ${s#*/} -o jsonpath='{.data.release}' | base64 -d | base64 -d | gunzip; done`),
+		"releases":      b.releases(),
 		"events":        b.in("kubectl", "get", "events", "-A", "-o", "yaml"),
 		"Keycloak log":  b.in("kubectl", "-n", "keycloak", "logs", "keycloak-0"),
 		"status output": b.onyxia("status", "-o", "json").stdout,
@@ -205,6 +205,12 @@ func (b testbed) noSecrets() {
 			}
 		}
 	}
+}
+
+// releases are Helm's records, decoded.
+func (b testbed) releases() string {
+	b.t.Helper()
+	return b.in("bash", "-c", `for s in $(kubectl get secret -A -l owner=helm -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do kubectl -n ${s%/*} get secret ${s#*/} -o jsonpath='{.data.release}' | base64 -d | base64 -d | gunzip; done`)
 }
 
 // watched runs the plugin, and gives the arguments of all processes that were seen meanwhile, each once.
@@ -298,15 +304,38 @@ func (b testbed) stoppedHalfWay() {
 }
 
 // clientID is Keycloak's own identifier of the one client of that name.
-func (b testbed) clientID(name string) string {
+func (b testbed) clientID(name string) string { return b.onlyID("/clients?clientId=" + name) }
+
+// leave takes a user out of a group.
+func (b testbed) leave(user, group string) {
 	b.t.Helper()
-	var clients []struct {
+	b.kcadm("DELETE", "/users/"+b.onlyID("/users?exact=true&username="+user)+"/groups/"+b.onlyID("/groups?search="+group), "")
+}
+
+// onlyID is Keycloak's own identifier of the one thing that a query finds.
+func (b testbed) onlyID(query string) string {
+	b.t.Helper()
+	var found []struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients?clientId="+name, "")), &clients); err != nil || len(clients) != 1 {
-		b.t.Fatalf("client %s: %v %v", name, clients, err)
+	if err := json.Unmarshal([]byte(b.kcadm("GET", query, "")), &found); err != nil || len(found) != 1 {
+		b.t.Fatalf("%s: %v %v", query, found, err)
 	}
-	return clients[0].ID
+	return found[0].ID
+}
+
+// tokenOf logs a user in by the password grant of a client that the test made.
+func (b testbed) tokenOf(realm, client, user, password string) string {
+	b.t.Helper()
+	form := url.Values{"grant_type": {"password"}, "client_id": {client}, "username": {user}, "password": {password}, "scope": {"openid"}}
+	var got struct {
+		Access string `json:"access_token"`
+	}
+	answer := b.curl("https://auth.lab.demo.test/auth/realms/"+realm+"/protocol/openid-connect/token", "-d", form.Encode())
+	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Access == "" {
+		b.t.Fatalf("no token for %s by %s: %s", user, client, answer)
+	}
+	return got.Access
 }
 
 // elsewhere: the same server once as a Keycloak that somebody else runs, with a realm of its own for us, and once as an

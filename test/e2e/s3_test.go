@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"net/url"
@@ -157,39 +156,10 @@ func (b testbed) sts(token string) (s3Keys, string) {
 
 const s3Password = "correct horse 1"
 
-// s3Token logs a user in by the password grant of a client that the test made.
-func (b testbed) s3Token(client, user string) string {
-	b.t.Helper()
-	form := url.Values{"grant_type": {"password"}, "client_id": {client}, "username": {user}, "password": {s3Password}, "scope": {"openid"}}
-	var got struct {
-		Access string `json:"access_token"`
-	}
-	answer := b.curl(issuer+"/protocol/openid-connect/token", "-d", form.Encode())
-	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Access == "" {
-		b.t.Fatalf("no token for %s by %s: %s", user, client, answer)
-	}
-	return got.Access
-}
-
-// s3Leave takes a user out of a group.
-func (b testbed) s3Leave(user, group string) {
-	b.t.Helper()
-	id := func(path string) string {
-		var found []struct {
-			ID string `json:"id"`
-		}
-		if err := json.Unmarshal([]byte(b.kcadm("GET", path, "")), &found); err != nil || len(found) != 1 {
-			b.t.Fatalf("%s: %v %v", path, found, err)
-		}
-		return found[0].ID
-	}
-	b.kcadm("DELETE", "/users/"+id("/users?exact=true&username="+user)+"/groups/"+id("/groups?search="+group), "")
-}
-
 // s3Login gives a user's credentials.
 func (b testbed) s3Login(user string) s3Keys {
 	b.t.Helper()
-	k, answer := b.sts(b.s3Token("e2e-s3", user))
+	k, answer := b.sts(b.tokenOf("datalab", "e2e-s3", user, s3Password))
 	if k.Access == "" {
 		b.t.Fatalf("no credentials for %s: %s", user, answer)
 	}
@@ -248,7 +218,7 @@ func (b testbed) s3Users() {
 	refused("ana", ana, "projet-e2e-others")
 	refused("bob", bob, "user-e2e-ana")
 	refused("bob", bob, "projet-e2e-team")
-	b.s3Leave("e2e-ana", "e2e-team")
+	b.leave("e2e-ana", "e2e-team")
 	refused("ana, who has left", b.s3Login("e2e-ana"), "projet-e2e-team")
 }
 
@@ -290,7 +260,7 @@ func (b testbed) s3Upload() {
 // s3Trouble: each is said in words, and configure mends what is ours.
 func (b testbed) s3Trouble() {
 	t := b.t.(*testing.T)
-	short := b.s3Token("e2e-s3-short", "e2e-ana")
+	short := b.tokenOf("datalab", "e2e-s3-short", "e2e-ana", s3Password)
 	time.Sleep(3 * time.Second)
 	if k, answer := b.sts(short); k.Access != "" || !strings.Contains(answer, "expired") {
 		t.Errorf("an expired token: %s", answer)
@@ -341,7 +311,7 @@ func (b testbed) s3Secrets() {
 	places := map[string]string{
 		"ConfigMaps": b.in("kubectl", "get", "configmap", "-A", "-o", "yaml"),
 		"workloads":  b.in("kubectl", "get", "pods,statefulsets,deployments", "-A", "-o", "yaml"),
-		"releases":   b.in("bash", "-c", `for s in $(kubectl get secret -A -l owner=helm -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do kubectl -n ${s%/*} get secret ${s#*/} -o jsonpath='{.data.release}' | base64 -d | base64 -d | gunzip; done`),
+		"releases":   b.releases(),
 		"events":     b.in("kubectl", "get", "events", "-A", "-o", "yaml"),
 		"MinIO log":  b.in("kubectl", "-n", "minio", "logs", "deployment/minio"),
 		"output":     configured.stdout + configured.stderr,

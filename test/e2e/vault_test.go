@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,20 +185,6 @@ func (b testbed) vaultLogin(jwt string) (token, answer string) {
 	return got.Auth.Token, status + " " + answer
 }
 
-// tokenOf logs a user in by the password grant of a client that the test made.
-func (b testbed) tokenOf(realm, client, user, password string) string {
-	b.t.Helper()
-	form := url.Values{"grant_type": {"password"}, "client_id": {client}, "username": {user}, "password": {password}, "scope": {"openid"}}
-	var got struct {
-		Access string `json:"access_token"`
-	}
-	answer := b.curl("https://auth.lab.demo.test/auth/realms/"+realm+"/protocol/openid-connect/token", "-d", form.Encode())
-	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Access == "" {
-		b.t.Fatalf("no token for %s by %s: %s", user, client, answer)
-	}
-	return got.Access
-}
-
 // vaultUsers: two users and a group; and tokens that must not buy anything.
 func (b testbed) vaultUsers() {
 	t := b.t.(*testing.T)
@@ -246,7 +231,7 @@ func (b testbed) vaultUsers() {
 			t.Errorf("%s %s by alice %v: %s, want %s", c.method, c.path, c.token == alice, got, c.want)
 		}
 	}
-	b.leaveTeam("e2e-alice")
+	b.leave("e2e-alice", "e2e-team")
 	if out, answer := b.vaultLogin(b.tokenOf("datalab", "e2e", "e2e-alice", password)); out == "" {
 		t.Error(answer)
 	} else if got, _ := b.vaultAs(out, "GET", "onyxia-kv/data/projet-e2e-team/x", ""); got != "403" {
@@ -268,21 +253,6 @@ func (b testbed) vaultUsers() {
 	}
 }
 
-// leaveTeam takes a user out of all groups.
-func (b testbed) leaveTeam(user string) {
-	b.t.Helper()
-	id := func(path string) string {
-		var found []struct {
-			ID string `json:"id"`
-		}
-		if err := json.Unmarshal([]byte(b.kcadm("GET", path, "")), &found); err != nil || len(found) != 1 {
-			b.t.Fatalf("%s: %v %v", path, found, err)
-		}
-		return found[0].ID
-	}
-	b.kcadm("DELETE", "/users/"+id("/users?exact=true&username="+user)+"/groups/"+id("/groups?search=e2e-team"), "")
-}
-
 // noKeys looks for every key share and the root token in whatever was printed and whatever others may read.
 func (b testbed) noKeys(file string, said []string) {
 	t := b.t.(*testing.T)
@@ -294,7 +264,7 @@ func (b testbed) noKeys(file string, said []string) {
 		"ConfigMaps": b.in("kubectl", "get", "configmap", "-A", "-o", "yaml"),
 		"workloads":  b.in("kubectl", "get", "pods,statefulsets,deployments", "-A", "-o", "yaml"),
 		"Secrets":    b.in("bash", "-c", `kubectl get secret -A -o go-template='{{range .items}}{{range .data}}{{.}}{{"\n"}}{{end}}{{end}}' | while read -r v; do echo "$v" | base64 -d; echo; done`),
-		"releases":   b.in("bash", "-c", `for s in $(kubectl get secret -A -l owner=helm -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do kubectl -n ${s%/*} get secret ${s#*/} -o jsonpath='{.data.release}' | base64 -d | base64 -d | gunzip; done`),
+		"releases":   b.releases(),
 		"events":     b.in("kubectl", "get", "events", "-A", "-o", "yaml"),
 		"Vault log":  b.in("kubectl", "-n", "vault", "logs", "vault-0"),
 		"arguments":  b.in("ps", "axww", "-o", "args"),

@@ -52,7 +52,7 @@ func reachStep(env stage.Env, image string, needs ...engine.ID) engine.Step {
 func newReach(env stage.Env, image string) *reach {
 	return &reach{
 		env: env, trip: newTrip(env.Platform, image), pause: time.Second / 2,
-		stamp: stamp{client: env.Kube, namespace: env.Platform.Namespace()},
+		stamp: newStamp(env),
 	}
 }
 
@@ -145,4 +145,4 @@ func (r *reach) Present(ctx context.Context) (bool, error) {
 }
 
 // Remove forgets it.
-func (r *reach) Remove(ctx context.Context) error { return r.stamp.remove(ctx) }
+func (r *reach) Remove(ctx context.Context) error { return r.stamp.Remove(ctx) }

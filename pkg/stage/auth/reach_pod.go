@@ -27,7 +27,7 @@ func (r *reach) send(ctx context.Context) (outcome, error) {
 	if len(r.trip.ca) > mostCA {
 		return outcome{way: untold, said: fmt.Sprintf("trust.caBundle has more than the %d kB that can be handed to a pod", mostCA>>10)}, nil
 	}
-	job := r.trip.job(r.stamp.namespace, jobName+"-"+rand.String(5))
+	job := r.trip.job(r.stamp.Namespace, jobName+"-"+rand.String(5))
 	_, err := r.env.Kube.Clientset.BatchV1().Jobs(job.Namespace).Create(ctx, job, metav1.CreateOptions{FieldManager: kube.FieldManager})
 	if ctx.Err() != nil {
 		return outcome{}, context.Cause(ctx)
@@ -83,13 +83,13 @@ func (r *reach) takeAway(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
 	defer cancel()
 	if err := r.deleteJob(ctx, name); err != nil {
-		r.env.Warn(fmt.Sprintf("job %s/%s could not be deleted, and goes by itself within %d minutes: %v", r.stamp.namespace, name, (jobSeconds+keptSeconds)/60, err))
+		r.env.Warn(fmt.Sprintf("job %s/%s could not be deleted, and goes by itself within %d minutes: %v", r.stamp.Namespace, name, (jobSeconds+keptSeconds)/60, err))
 	}
 }
 
 // sweep takes away what a run left that was killed.
 func (r *reach) sweep(ctx context.Context) error {
-	left, err := r.env.Kube.Clientset.BatchV1().Jobs(r.stamp.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + jobName + "," + kube.ManagedByLabel + "=" + kube.FieldManager})
+	left, err := r.env.Kube.Clientset.BatchV1().Jobs(r.stamp.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + jobName + "," + kube.ManagedByLabel + "=" + kube.FieldManager})
 	if err != nil {
 		return fmt.Errorf("jobs of former runs: %w", kube.Explain(err))
 	}
@@ -103,9 +103,9 @@ func (r *reach) sweep(ctx context.Context) error {
 
 func (r *reach) deleteJob(ctx context.Context, name string) error {
 	background := metav1.DeletePropagationBackground
-	err := r.env.Kube.Clientset.BatchV1().Jobs(r.stamp.namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
+	err := r.env.Kube.Clientset.BatchV1().Jobs(r.stamp.Namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("job %s/%s: %w", r.stamp.namespace, name, kube.Explain(err))
+		return fmt.Errorf("job %s/%s: %w", r.stamp.Namespace, name, kube.Explain(err))
 	}
 	return nil
 }

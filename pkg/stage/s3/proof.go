@@ -36,7 +36,7 @@ type proofSeen struct {
 }
 
 func newProof(s *site) *proof {
-	return &proof{site: s, stamp: stamp{client: s.env.Kube, namespace: s.env.Platform.Namespace()}, digest: s.digest()}
+	return &proof{site: s, stamp: newStamp(s.env), digest: s.digest()}
 }
 
 // digest stands for all that the proof depends on. Groups that come and go are not part of it: each has the same policy.
@@ -94,7 +94,7 @@ func (p *proof) Apply(ctx context.Context, seen proofSeen) error {
 }
 
 // Remove forgets it.
-func (p *proof) Remove(ctx context.Context) error { return p.stamp.remove(ctx) }
+func (p *proof) Remove(ctx context.Context) error { return p.stamp.Remove(ctx) }
 
 // shortest is how long MinIO's credentials live at least; a proof needs no more.
 const shortest = 15 * time.Minute

@@ -163,12 +163,12 @@ func TestReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark := stamp{client: l.env.Kube, namespace: l.env.Platform.Namespace()}
+	mark := newStamp(l.env)
 	if err := mark.write(t.Context(), proofSeen{Digest: "d", At: "then"}); err != nil {
 		t.Fatal(err)
 	}
 	refuses("configured and shown to work at then")
-	if err := mark.remove(t.Context()); err != nil {
+	if err := mark.Remove(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 

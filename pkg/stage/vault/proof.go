@@ -35,7 +35,7 @@ type proofSeen struct {
 }
 
 func newProof(s *site, setup vault.Setup) *proof {
-	return &proof{site: s, setup: setup, stamp: stamp{client: s.env.Kube, namespace: s.env.Platform.Namespace()}, digest: digestOf(s.env.Platform, setup)}
+	return &proof{site: s, setup: setup, stamp: newStamp(s.env), digest: digestOf(s.env.Platform, setup)}
 }
 
 // digestOf stands for all that the proof depends on.
@@ -81,7 +81,7 @@ func (p *proof) Apply(ctx context.Context, _ proofSeen) error {
 }
 
 // Remove forgets it.
-func (p *proof) Remove(ctx context.Context) error { return p.stamp.remove(ctx) }
+func (p *proof) Remove(ctx context.Context) error { return p.stamp.Remove(ctx) }
 
 func (p *proof) run(ctx context.Context) (err error) {
 	client, err := public(p.site.env)
