@@ -80,7 +80,7 @@ func podSays(p *corev1.Pod, now time.Time) engine.Health {
 	age := now.Sub(p.CreationTimestamp.Time)
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if health := containerSays(s, age); health.Reason != "" {
-			health.Reason = "container " + s.Name + ": " + health.Reason
+			health.Reason = "container " + s.Name + ": " + health.Reason + lastWords(p, s)
 			return health
 		}
 	}
@@ -123,12 +123,25 @@ func died(t *corev1.ContainerStateTerminated, restarts int32) string {
 		said += " (" + t.Reason + ")"
 	}
 	if t.Message != "" {
-		said += ": " + t.Message
+		said += ": " + lastOf(t.Message)
 	}
 	if restarts > 0 {
 		said += fmt.Sprintf("; restarted %d times", restarts)
 	}
-	return oneLine(said)
+	return strings.Join(strings.Fields(said), " ")
+}
+
+// lastWords tells where to read why a container ended, when its status does not say. Logs are not shown: a program of
+// somebody else's may print what is secret.
+func lastWords(p *corev1.Pod, s corev1.ContainerStatus) string {
+	ended, which := s.State.Terminated, ""
+	if ended == nil {
+		ended, which = s.LastTerminationState.Terminated, " --previous"
+	}
+	if ended == nil || ended.Message != "" || ended.ExitCode == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; why: kubectl -n %s logs %s -c %s%s", p.Namespace, p.Name, s.Name, which)
 }
 
 // longest is how much of a message is shown.
@@ -141,4 +154,12 @@ func oneLine(s string) string {
 		return string(r[:longest]) + "..."
 	}
 	return s
+}
+
+// lastOf is the end of a message: it may be the end of a log, where the reason stands last.
+func lastOf(s string) string {
+	if r := []rune(strings.Join(strings.Fields(s), " ")); len(r) > longest {
+		return "..." + string(r[len(r)-longest:])
+	}
+	return strings.TrimSpace(s)
 }

@@ -133,14 +133,17 @@ func TestReasonOfAnUnreadyDeployment(t *testing.T) {
 		"secret that is not there": {status: waiting("CreateContainerConfigError", `secret "s" not found`, 0), reason: `pod p: container web: CreateContainerConfigError: secret "s" not found`},
 		"volume not mounted":       {status: waiting("ContainerCreating", "", 0), event: "MountVolume.SetUp failed", reason: "pod p: Said: MountVolume.SetUp failed"},
 		"probe fails":              {status: running(false, 0), event: "Readiness probe failed: HTTP probe failed with statuscode: 503", reason: "pod p: Said: Readiness probe failed: HTTP probe failed with statuscode: 503"},
-		"restarted":                {status: running(false, 1), reason: "pod p: container web: running, not ready; ended with exit code 137 (OOMKilled); restarted 1 times"},
+		"restarted":                {status: running(false, 1), reason: "pod p: container web: running, not ready; ended with exit code 137 (OOMKilled); restarted 1 times; why: kubectl -n NS logs p -c web --previous"},
+		"said much": {status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: strings.Repeat("noise ", 100) + "PANIC: no checkpoint\n"}}}}},
+			reason: "pod p: container web: ended with exit code 1: ...ise " + strings.Repeat("noise ", 46) + "PANIC: no checkpoint"},
 		"nowhere to go": {status: corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes are available: 1 Insufficient cpu."}}},
 			reason: "pod p: not scheduled: 0/1 nodes are available: 1 Insufficient cpu."},
 		"evicted":         {status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."}, reason: "pod p: Evicted: The node was low on resource: memory."},
 		"nothing is said": {status: corev1.PodStatus{Phase: corev1.PodPending}, reason: "pod p: is pending and not ready"},
 		"init container": {status: corev1.PodStatus{Phase: corev1.PodPending, InitContainerStatuses: []corev1.ContainerStatus{{Name: "init", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2}}}},
 			ContainerStatuses: []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}}}},
-			reason: "pod p: container init: ended with exit code 2"},
+			reason: "pod p: container init: ended with exit code 2; why: kubectl -n NS logs p -c init"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +164,7 @@ func TestReasonOfAnUnreadyDeployment(t *testing.T) {
 				putEvent(t, cluster, &pod.ObjectMeta, "Warning", "Said", tt.event, time.Now())
 			}
 			h := health(t, c, list)
-			if want := "Deployment " + ns + "/x: " + tt.reason; h.Ready || h.Reason != want || h.Hopeless != tt.hopeless {
+			if want := "Deployment " + ns + "/x: " + strings.ReplaceAll(tt.reason, " NS ", " "+ns+" "); h.Ready || h.Reason != want || h.Hopeless != tt.hopeless {
 				t.Errorf("\n got %+v\nwant %q hopeless %v", h, want, tt.hopeless)
 			}
 		})
@@ -281,7 +284,7 @@ func TestJobThatFailed(t *testing.T) {
 	putPod(t, cluster, ns, "p", corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{Name: "j", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 22}}}}},
 		func(p *corev1.Pod) { p.Labels = j.Spec.Template.Labels })
 	h := health(t, c, list)
-	want := "Job " + ns + "/j: failed: BackoffLimitExceeded: Job has reached the specified backoff limit; last: pod p: container j: ended with exit code 22"
+	want := "Job " + ns + "/j: failed: BackoffLimitExceeded: Job has reached the specified backoff limit; last: pod p: container j: ended with exit code 22; why: kubectl -n " + ns + " logs p -c j"
 	if !h.Hopeless || h.Reason != want {
 		t.Errorf("%+v", h)
 	}

@@ -85,20 +85,22 @@ func b2(_ *testing.T, check func(testbed)) func(*testing.T) {
 	return func(t *testing.T) { check(bed(t)) }
 }
 
-// kcadm is a request to the admin API with the bootstrap administrator, as somebody at the console would make it.
+// kcadm is a request to the admin API with the bootstrap administrator, as somebody at the console would make it: they
+// too would come again while it answers 500, or the ingress 503, because it lost its database a moment ago.
 func (b testbed) kcadm(method, path, body string) string {
 	b.t.Helper()
 	password := b.secret("keycloak", "keycloak-bootstrap", "password")
 	var token struct {
 		Access string `json:"access_token"`
 	}
-	grant := b.in("curl", "-sS", "--cacert", b.run("acme-root.pem"), "-d", "grant_type=password", "-d", "client_id=admin-cli",
+	patient := []string{"curl", "-sSf", "--retry", "60", "--retry-delay", "1", "--cacert", b.run("acme-root.pem")}
+	grant := b.in(append(patient, "-d", "grant_type=password", "-d", "client_id=admin-cli",
 		"-d", "username=onyxia-bootstrap", "--data-urlencode", "password="+password,
-		"https://auth.lab.demo.test/auth/realms/master/protocol/openid-connect/token")
+		"https://auth.lab.demo.test/auth/realms/master/protocol/openid-connect/token")...)
 	if err := json.Unmarshal([]byte(grant), &token); err != nil || token.Access == "" {
 		b.t.Fatalf("no token of the administrator: %v", err)
 	}
-	args := []string{"curl", "-sS", "--fail-with-body", "--cacert", b.run("acme-root.pem"), "-X", method, "-H", "Authorization: Bearer " + token.Access}
+	args := append(patient, "-X", method, "-H", "Authorization: Bearer "+token.Access)
 	if body != "" {
 		args = append(args, "-H", "Content-Type: application/json", "-d", body)
 	}
@@ -271,6 +273,11 @@ func (b testbed) distrusted() {
 // nothing is there twice.
 func (b testbed) stoppedHalfWay() {
 	t := b.t.(*testing.T)
+	// A pod deleted by force leaves its process running for a while beside the next one's.
+	lock := "if flock -n /var/lib/postgresql/data/onyxia.lock true; then echo free; else echo held; fi"
+	if got := strings.TrimSpace(b.in("kubectl", "-n", "keycloak", "exec", "keycloak-db-0", "--", "sh", "-c", lock)); got != "held" {
+		t.Errorf("the volume of the database is %s for a second PostgreSQL", got)
+	}
 	for _, pod := range []string{"keycloak-0", "keycloak-db-0"} {
 		b.kcadm("PUT", "", `{"ssoSessionMaxLifespan": 3600, "rememberMe": false}`)
 		b.kcadm("DELETE", "/clients/"+b.clientID("onyxia"), "")

@@ -98,7 +98,12 @@ func (s *Options) nothing(inst *installation.Installation) error {
 func table(out io.Writer, plan engine.Plan) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "STAGE\tNAME\tSTATE\tREASON")
+	told := map[string]bool{}
 	for _, line := range plan.Steps {
+		if line.Change.After != "" && told[line.Change.Why] {
+			line.Change.Why = ""
+		}
+		told[line.Change.Why] = true
 		state, reason := state(line)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", line.Stage, line.ID, state, strings.Join(strings.Fields(reason), " "))
 	}

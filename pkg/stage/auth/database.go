@@ -123,6 +123,13 @@ func databaseService(namespace string) *unstructured.Unstructured {
 	})
 }
 
+// startOnce starts PostgreSQL when no other one has the volume, and keeps the lock for as long as one of its processes lives.
+// A pod that was deleted with --force leaves its process running beside the one of the pod after it, and PostgreSQL's own
+// postmaster.pid does not tell them apart: each is process 1 of its container. Two writers ruin the write-ahead log.
+const startOnce = `exec 9>>/var/lib/postgresql/data/onyxia.lock
+flock -n 9 || { echo "waiting: another PostgreSQL still writes to this volume"; flock 9; }
+exec docker-entrypoint.sh postgres`
+
 // databaseSet mounts the volume below itself, because a fresh volume has a lost+found folder and initdb wants an empty one.
 func databaseSet(env stage.Env, image string) *unstructured.Unstructured {
 	secret := func(key string) map[string]any {
@@ -130,8 +137,11 @@ func databaseSet(env stage.Env, image string) *unstructured.Unstructured {
 	}
 	ready := map[string]any{"command": []any{"sh", "-c", `exec psql -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "select 1"`}}
 	container := map[string]any{
-		"name":  "postgres",
-		"image": image,
+		"name":    "postgres",
+		"image":   image,
+		"command": []any{"sh", "-ec", startOnce},
+		// What it says before it ends is then part of the pod's status, and of what we report.
+		"terminationMessagePolicy": "FallbackToLogsOnError",
 		"env": []any{
 			map[string]any{"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
 			map[string]any{"name": "POSTGRES_DB", "value": env.Platform.Auth.Database.Name},
