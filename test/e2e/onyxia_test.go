@@ -182,7 +182,7 @@ func enter(selector, text string) chromedp.Action {
 // press clicks on what bears that text or label, as soon as it is there and can be pressed.
 func press(text string) chromedp.Action {
 	return eventually(fmt.Sprintf(`(() => {
-		const bears = e => [e.innerText, e.value, e.ariaLabel].some(t => (t || "").trim() === %q) && e.offsetParent && !e.disabled;
+		const bears = e => [e.innerText, e.value, e.ariaLabel].some(t => (t || "").trim() === %q) && e.offsetParent && !(e.closest("button") || e).disabled;
 		const found = [...document.querySelectorAll("button, a, [role=button], input[type=submit]")].find(bears) || [...document.querySelectorAll("p, span, div")].findLast(bears);
 		if (found) found.click();
 		return !!found })()`, text))
