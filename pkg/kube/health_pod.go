@@ -20,6 +20,9 @@ const (
 	crashesEnough = 5
 )
 
+// crashLoop is what a container waits for that ended too often.
+const crashLoop = "CrashLoopBackOff"
+
 // podsOf lists pods, the newest first.
 func (e *examination) podsOf(ctx context.Context, namespace string, selector *metav1.LabelSelector) ([]corev1.Pod, error) {
 	s, err := metav1.LabelSelectorAsSelector(selector)
@@ -105,7 +108,7 @@ func waitingSays(s corev1.ContainerStatus, age time.Duration) engine.Health {
 	switch w.Reason {
 	case "", "ContainerCreating", "PodInitializing":
 		return engine.Health{}
-	case "CrashLoopBackOff":
+	case crashLoop:
 		health := engine.Health{Reason: w.Reason, Hopeless: s.RestartCount >= crashesEnough}
 		if t := s.LastTerminationState.Terminated; t != nil {
 			health.Reason += ": " + died(t, s.RestartCount)
@@ -137,6 +140,9 @@ func lastWords(p *corev1.Pod, s corev1.ContainerStatus) string {
 	ended, which := s.State.Terminated, ""
 	if ended == nil {
 		ended, which = s.LastTerminationState.Terminated, " --previous"
+	}
+	if w := s.State.Waiting; w != nil && w.Reason != crashLoop {
+		return ""
 	}
 	if ended == nil || ended.Message != "" || ended.ExitCode == 0 {
 		return ""

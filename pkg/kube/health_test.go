@@ -134,6 +134,10 @@ func TestReasonOfAnUnreadyDeployment(t *testing.T) {
 		"volume not mounted":       {status: waiting("ContainerCreating", "", 0), event: "MountVolume.SetUp failed", reason: "pod p: Said: MountVolume.SetUp failed"},
 		"probe fails":              {status: running(false, 0), event: "Readiness probe failed: HTTP probe failed with statuscode: 503", reason: "pod p: Said: Readiness probe failed: HTTP probe failed with statuscode: 503"},
 		"restarted":                {status: running(false, 1), reason: "pod p: container web: running, not ready; ended with exit code 137 (OOMKilled); restarted 1 times; why: kubectl -n NS logs p -c web --previous"},
+		"image gone since it ended": {status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 1,
+			State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such tag"}},
+			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}}}}},
+			reason: "pod p: container web: ErrImagePull: no such tag"},
 		"said much": {status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{
 			Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: strings.Repeat("noise ", 100) + "PANIC: no checkpoint\n"}}}}},
 			reason: "pod p: container web: ended with exit code 1: ...ise " + strings.Repeat("noise ", 46) + "PANIC: no checkpoint"},
