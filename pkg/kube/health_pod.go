@@ -20,9 +20,6 @@ const (
 	crashesEnough = 5
 )
 
-// crashLoop is what a container waits for that ended too often.
-const crashLoop = "CrashLoopBackOff"
-
 // podsOf lists pods, the newest first.
 func (e *examination) podsOf(ctx context.Context, namespace string, selector *metav1.LabelSelector) ([]corev1.Pod, error) {
 	s, err := metav1.LabelSelectorAsSelector(selector)
@@ -82,8 +79,8 @@ func podSays(p *corev1.Pod, now time.Time) engine.Health {
 	}
 	age := now.Sub(p.CreationTimestamp.Time)
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if health := containerSays(s, age); health.Reason != "" {
-			health.Reason = "container " + s.Name + ": " + health.Reason + lastWords(p, s)
+		if health := containerSays(p, s, age); health.Reason != "" {
+			health.Reason = "container " + s.Name + ": " + health.Reason
 			return health
 		}
 	}
@@ -91,27 +88,27 @@ func podSays(p *corev1.Pod, now time.Time) engine.Health {
 }
 
 // containerSays is what a container waits for or died of; empty when it says nothing of its own.
-func containerSays(s corev1.ContainerStatus, age time.Duration) engine.Health {
+func containerSays(p *corev1.Pod, s corev1.ContainerStatus, age time.Duration) engine.Health {
 	switch {
 	case s.State.Waiting != nil:
-		return waitingSays(s, age)
+		return waitingSays(p, s, age)
 	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
-		return engine.Health{Reason: died(s.State.Terminated, s.RestartCount)}
+		return engine.Health{Reason: died(p, s)}
 	case s.State.Running != nil && !s.Ready && s.RestartCount > 0 && s.LastTerminationState.Terminated != nil:
-		return engine.Health{Reason: "running, not ready; " + died(s.LastTerminationState.Terminated, s.RestartCount)}
+		return engine.Health{Reason: "running, not ready; " + died(p, s)}
 	}
 	return engine.Health{}
 }
 
-func waitingSays(s corev1.ContainerStatus, age time.Duration) engine.Health {
+func waitingSays(p *corev1.Pod, s corev1.ContainerStatus, age time.Duration) engine.Health {
 	w := s.State.Waiting
 	switch w.Reason {
 	case "", "ContainerCreating", "PodInitializing":
 		return engine.Health{}
-	case crashLoop:
+	case "CrashLoopBackOff":
 		health := engine.Health{Reason: w.Reason, Hopeless: s.RestartCount >= crashesEnough}
-		if t := s.LastTerminationState.Terminated; t != nil {
-			health.Reason += ": " + died(t, s.RestartCount)
+		if s.LastTerminationState.Terminated != nil {
+			health.Reason += ": " + died(p, s)
 		}
 		return health
 	}
@@ -119,8 +116,13 @@ func waitingSays(s corev1.ContainerStatus, age time.Duration) engine.Health {
 	return engine.Health{Reason: oneLine(w.Reason + ": " + w.Message), Hopeless: pull && age >= patience}
 }
 
-// died tells how a container ended last.
-func died(t *corev1.ContainerStateTerminated, restarts int32) string {
+// died tells how a container ended last, and where to read why when its status does not say. Logs are not shown: a program
+// of somebody else's may print what is secret.
+func died(p *corev1.Pod, s corev1.ContainerStatus) string {
+	t, which := s.State.Terminated, ""
+	if t == nil {
+		t, which = s.LastTerminationState.Terminated, " --previous"
+	}
 	said := fmt.Sprintf("ended with exit code %d", t.ExitCode)
 	if t.Reason != "" && t.Reason != "Error" {
 		said += " (" + t.Reason + ")"
@@ -128,26 +130,13 @@ func died(t *corev1.ContainerStateTerminated, restarts int32) string {
 	if t.Message != "" {
 		said += ": " + lastOf(t.Message)
 	}
-	if restarts > 0 {
-		said += fmt.Sprintf("; restarted %d times", restarts)
+	if s.RestartCount > 0 {
+		said += fmt.Sprintf("; restarted %d times", s.RestartCount)
+	}
+	if t.Message == "" && t.ExitCode != 0 {
+		said += fmt.Sprintf("; why: kubectl -n %s logs %s -c %s%s", p.Namespace, p.Name, s.Name, which)
 	}
 	return strings.Join(strings.Fields(said), " ")
-}
-
-// lastWords tells where to read why a container ended, when its status does not say. Logs are not shown: a program of
-// somebody else's may print what is secret.
-func lastWords(p *corev1.Pod, s corev1.ContainerStatus) string {
-	ended, which := s.State.Terminated, ""
-	if ended == nil {
-		ended, which = s.LastTerminationState.Terminated, " --previous"
-	}
-	if w := s.State.Waiting; w != nil && w.Reason != crashLoop {
-		return ""
-	}
-	if ended == nil || ended.Message != "" || ended.ExitCode == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; why: kubectl -n %s logs %s -c %s%s", p.Namespace, p.Name, s.Name, which)
 }
 
 // longest is how much of a message is shown.
