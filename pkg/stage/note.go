@@ -21,6 +21,11 @@ type Note struct {
 	Name      string
 }
 
+// NewNote is the note of that name of a datalab.
+func NewNote(env Env, name string) Note {
+	return Note{Kube: env.Kube, Namespace: env.Platform.Namespace(), Name: name}
+}
+
 // Read gives what it says; nil when it is not there.
 func (n Note) Read(ctx context.Context) (map[string]string, error) {
 	found, err := n.Kube.Clientset.CoreV1().ConfigMaps(n.Namespace).Get(ctx, n.Name, metav1.GetOptions{})

@@ -14,7 +14,7 @@ const stampName = "auth-reach"
 type stamp struct{ stage.Note }
 
 func newStamp(env stage.Env) stamp {
-	return stamp{stage.Note{Kube: env.Kube, Namespace: env.Platform.Namespace(), Name: stampName}}
+	return stamp{stage.NewNote(env, stampName)}
 }
 
 // note is what it says.

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 func siteOf(t *testing.T, change func(*platform.Config)) *site {
@@ -192,20 +193,20 @@ func TestJudge(t *testing.T) {
 func TestPlanOfTheProof(t *testing.T) {
 	p := newProof(siteOf(t, nil))
 	for name, tc := range map[string]struct {
-		seen proofSeen
+		seen stage.Shown
 		want engine.Action
 	}{
-		"never":                 {proofSeen{}, engine.Create},
-		"for another":           {proofSeen{Digest: "other", At: "2027"}, engine.Configure},
-		"for this":              {proofSeen{Digest: p.digest, At: "2027"}, engine.Unchanged},
-		"for this, asked again": {proofSeen{Digest: p.digest, At: "2027", Asked: true}, engine.Configure},
+		"never":                 {stage.Shown{}, engine.Create},
+		"for another":           {stage.Shown{Digest: "other", At: "2027"}, engine.Configure},
+		"for this":              {stage.Shown{Digest: p.digest, At: "2027"}, engine.Unchanged},
+		"for this, asked again": {stage.Shown{Digest: p.digest, At: "2027", Asked: true}, engine.Configure},
 	} {
 		if got := p.Plan(tc.seen).Action; got != tc.want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
 	foreign := newProof(siteOf(t, func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }))
-	if got := foreign.Plan(proofSeen{}); got.Action != engine.Create || !strings.Contains(got.Why, "without its issuer's users") {
+	if got := foreign.Plan(stage.Shown{}); got.Action != engine.Create || !strings.Contains(got.Why, "without its issuer's users") {
 		t.Errorf("another issuer: %+v", got)
 	}
 	if other := newProof(siteOf(t, func(c *platform.Config) { c.Prefixes.User = "u-" })); other.digest == p.digest {

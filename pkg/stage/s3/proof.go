@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // proof is what users will meet, tried out by two who are made for it: their tokens buy credentials, those open their own
@@ -20,23 +21,14 @@ import (
 // whenever it is asked for; a ConfigMap remembers for which.
 type proof struct {
 	site   *site
-	stamp  stamp
+	stamp  stage.ProofNote
 	digest string
 	// shown says that this run has done it.
 	shown bool
 }
 
-// proofSeen is what was shown last.
-type proofSeen struct {
-	// Digest stands for a configuration; empty when nothing was shown.
-	Digest string
-	At     string
-	// Asked says that it has to be shown again whatever was shown before.
-	Asked bool
-}
-
 func newProof(s *site) *proof {
-	return &proof{site: s, stamp: newStamp(s.env), digest: s.digest()}
+	return &proof{site: s, stamp: stage.NewProofNote(s.env, Name), digest: s.digest()}
 }
 
 // digest stands for all that the proof depends on. Groups that come and go are not part of it: each has the same policy.
@@ -53,17 +45,17 @@ func (s *site) digest() string {
 }
 
 // Observe reads what was shown last.
-func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
+func (p *proof) Observe(ctx context.Context) (stage.Shown, error) {
 	if !p.site.hasRealm() && !p.site.minio() {
-		return proofSeen{Digest: p.digest}, nil
+		return stage.Shown{Digest: p.digest}, nil
 	}
-	seen, err := p.stamp.read(ctx)
+	seen, err := p.stamp.Read(ctx)
 	seen.Asked = p.site.options.Prove && !p.shown
 	return seen, err
 }
 
 // Plan compares.
-func (p *proof) Plan(seen proofSeen) engine.Change {
+func (p *proof) Plan(seen stage.Shown) engine.Change {
 	how, shown := ": two users are made for it, and removed", "shown at "
 	if !p.site.hasRealm() {
 		how, shown = ", as far as that goes without its issuer's users", "checked without its issuer's users at "
@@ -82,7 +74,7 @@ func (p *proof) Plan(seen proofSeen) engine.Change {
 }
 
 // Apply runs the proof, and notes it where that is news.
-func (p *proof) Apply(ctx context.Context, seen proofSeen) error {
+func (p *proof) Apply(ctx context.Context, seen stage.Shown) error {
 	if err := p.run(ctx); err != nil {
 		return fmt.Errorf("s3 is not shown to work: %w", err)
 	}
@@ -90,7 +82,7 @@ func (p *proof) Apply(ctx context.Context, seen proofSeen) error {
 	if seen.Digest == p.digest {
 		return nil
 	}
-	return p.stamp.write(ctx, proofSeen{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
+	return p.stamp.Write(ctx, stage.Shown{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
 }
 
 // Remove forgets it.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
 
@@ -163,8 +164,8 @@ func TestReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark := newStamp(l.env)
-	if err := mark.write(t.Context(), proofSeen{Digest: "d", At: "then"}); err != nil {
+	mark := stage.NewProofNote(l.env, Name)
+	if err := mark.Write(t.Context(), stage.Shown{Digest: "d", At: "then"}); err != nil {
 		t.Fatal(err)
 	}
 	refuses("configured and shown to work at then")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
 
@@ -18,24 +19,15 @@ import (
 type proof struct {
 	site  *site
 	setup vault.Setup
-	stamp stamp
+	stamp stage.ProofNote
 	// digest stands for the configuration that is to be shown to work.
 	digest string
 	// shown says that this run has done it.
 	shown bool
 }
 
-// proofSeen is what was shown last.
-type proofSeen struct {
-	// Digest is empty when nothing was.
-	Digest string
-	At     string
-	// Asked says that it has to be shown again whatever was shown before.
-	Asked bool
-}
-
 func newProof(s *site, setup vault.Setup) *proof {
-	return &proof{site: s, setup: setup, stamp: newStamp(s.env), digest: digestOf(s.env.Platform, setup)}
+	return &proof{site: s, setup: setup, stamp: stage.NewProofNote(s.env, Name), digest: digestOf(s.env.Platform, setup)}
 }
 
 // digestOf stands for all that the proof depends on.
@@ -48,14 +40,14 @@ func digestOf(p platform.Platform, setup vault.Setup) string {
 }
 
 // Observe reads what was shown last.
-func (p *proof) Observe(ctx context.Context) (proofSeen, error) {
-	seen, err := p.stamp.read(ctx)
+func (p *proof) Observe(ctx context.Context) (stage.Shown, error) {
+	seen, err := p.stamp.Read(ctx)
 	seen.Asked = p.site.options.Prove && !p.shown
 	return seen, err
 }
 
 // Plan compares.
-func (p *proof) Plan(seen proofSeen) engine.Change {
+func (p *proof) Plan(seen stage.Shown) engine.Change {
 	how, shown := ": two users are made for it, and removed", "shown at "
 	if !p.site.hasRealm() {
 		how, shown = ", as far as that goes without its issuer's users", "checked without its issuer's users at "
@@ -72,12 +64,12 @@ func (p *proof) Plan(seen proofSeen) engine.Change {
 }
 
 // Apply runs the proof and notes it.
-func (p *proof) Apply(ctx context.Context, _ proofSeen) error {
+func (p *proof) Apply(ctx context.Context, _ stage.Shown) error {
 	if err := p.run(ctx); err != nil {
 		return err
 	}
 	p.shown = true
-	return p.stamp.write(ctx, proofSeen{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
+	return p.stamp.Write(ctx, stage.Shown{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
 }
 
 // Remove forgets it.

@@ -44,7 +44,7 @@ func Reset(ctx context.Context, env stage.Env, o Options, lost *vault.LostError)
 
 // empty looks for any sign that somebody could have put something into the Vault.
 func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
-	shown, err := newStamp(s.env).read(ctx)
+	shown, err := stage.NewProofNote(s.env, Name).Read(ctx)
 	if err != nil {
 		return err
 	}

@@ -127,6 +127,6 @@ func (s *site) unattended(ctx context.Context, p *proof) (bool, error) {
 	if s.operated() || s.release.Dev || s.keys != nil || !s.options.Token.Empty() || s.env.Platform.Vault.CredentialsSecret != "" {
 		return false, nil
 	}
-	shown, err := p.stamp.read(ctx)
+	shown, err := p.stamp.Read(ctx)
 	return shown.Digest == p.digest, err
 }

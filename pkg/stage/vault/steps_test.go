@@ -156,14 +156,14 @@ func TestWebClient(t *testing.T) {
 func TestProofPlan(t *testing.T) {
 	p := proof{site: &site{}, digest: "d"}
 	for name, c := range map[string]struct {
-		seen proofSeen
+		seen stage.Shown
 		want engine.Action
 	}{
-		"never":                 {proofSeen{}, engine.Create},
-		"asked, and never":      {proofSeen{Asked: true}, engine.Create},
-		"another configuration": {proofSeen{Digest: "e", At: "then"}, engine.Configure},
-		"shown":                 {proofSeen{Digest: "d", At: "then"}, engine.Unchanged},
-		"shown, and asked":      {proofSeen{Digest: "d", At: "then", Asked: true}, engine.Configure},
+		"never":                 {stage.Shown{}, engine.Create},
+		"asked, and never":      {stage.Shown{Asked: true}, engine.Create},
+		"another configuration": {stage.Shown{Digest: "e", At: "then"}, engine.Configure},
+		"shown":                 {stage.Shown{Digest: "d", At: "then"}, engine.Unchanged},
+		"shown, and asked":      {stage.Shown{Digest: "d", At: "then", Asked: true}, engine.Configure},
 	} {
 		if got := p.Plan(c.seen); got.Action != c.want || got.Why == "" {
 			t.Errorf("%s: %+v", name, got)
