@@ -95,7 +95,7 @@ func (c *Cluster) flushed(t testing.TB) int64 {
 	if err := set.Discovery().RESTClient().Get().AbsPath("/version").Param(name, value).Do(t.Context()).Error(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		log, err := os.ReadFile(c.auditLog())
 		if err != nil {
 			t.Fatal(err)

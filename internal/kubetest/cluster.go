@@ -18,6 +18,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // startTimeout is how long etcd and the API server may take together; on two idle cores they take about 4 seconds.
@@ -35,6 +37,8 @@ type Cluster struct {
 	dir       string
 	pki       *pki
 	processes []*process
+	// releases give back the ports that are held.
+	releases []func() error
 	// own is the connection of the test itself; what it writes is not counted by Writes.
 	own  kubernetes.Interface
 	node *node
@@ -145,21 +149,14 @@ func start() (_ *Cluster, err error) {
 	if c.pki, err = newPKI(dir); err != nil {
 		return nil, err
 	}
-	// A port that was free a moment ago may be taken by another process; then the whole start is tried again.
-	for range 3 {
-		if err = c.launch(bin); err == nil {
-			return c, nil
-		}
-		c.kill()
-	}
-	return nil, err
+	return c, c.launch(bin)
 }
 
 // launch starts etcd and the API server and waits until it answers.
 func (c *Cluster) launch(bin string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	ports, err := freePorts(3)
+	ports, err := c.holdPorts(3)
 	if err != nil {
 		return err
 	}
@@ -181,7 +178,8 @@ func (c *Cluster) launch(bin string) error {
 	return c.connect(ctx)
 }
 
-// connect waits for the API server, and for the namespace "default" that it makes itself.
+// connect waits for the API server, and for what it makes itself: its namespaces, of which "default" is the last, and its
+// Service, after which others get addresses too.
 func (c *Cluster) connect(ctx context.Context) error {
 	c.Kubeconfig = filepath.Join(c.dir, "admin.kubeconfig")
 	if err := c.writeKubeconfig(c.Kubeconfig, "admin", "system:masters"); err != nil {
@@ -220,15 +218,23 @@ func (c *Cluster) answers(ctx context.Context) error {
 	if err := c.own.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err != nil {
 		return err
 	}
-	_, err := c.own.CoreV1().Namespaces().Get(ctx, "default", metav1.GetOptions{})
+	if _, err := c.own.CoreV1().Namespaces().Get(ctx, metav1.NamespaceDefault, metav1.GetOptions{}); err != nil {
+		return err
+	}
+	_, err := c.own.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, "kubernetes", metav1.GetOptions{})
 	return err
 }
 
-func (c *Cluster) kill() {
-	for _, p := range c.processes {
-		p.stop()
+func (c *Cluster) holdPorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		port, release, err := loopback.Hold()
+		if err != nil {
+			return nil, err
+		}
+		ports[i], c.releases = port, append(c.releases, release)
 	}
-	c.processes = nil
+	return ports, nil
 }
 
 func (c *Cluster) stop() {
@@ -236,7 +242,13 @@ func (c *Cluster) stop() {
 		if c.node != nil {
 			c.node.server.Close()
 		}
-		c.kill()
+		for _, p := range c.processes {
+			p.stop()
+		}
+		for _, release := range c.releases {
+			// A port is given back at the end of the test's process at the latest.
+			_ = release()
+		}
 		// What is left of a temporary directory is the system's to clean.
 		_ = os.RemoveAll(c.dir)
 	})

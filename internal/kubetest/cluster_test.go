@@ -140,7 +140,7 @@ func TestKeepReadyMakesWhatAppearsReady(t *testing.T) {
 	if _, err := set.CoreV1().PersistentVolumeClaims(ns).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		live, err := set.CoreV1().PersistentVolumeClaims(ns).Get(t.Context(), "x", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)

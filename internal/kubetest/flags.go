@@ -9,12 +9,15 @@ import (
 // ownUser is the test itself; the audit policy leaves it out.
 const ownUser = "kubetest"
 
-// auditPolicy logs every request that is not the cluster's own or the test's own.
+// auditPolicy logs every request that is not the cluster's own or the test's own. Watches, tunnels and commands are logged
+// when they begin: their end comes after what ended them, and would fall into the count of whoever counts next.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
 - {level: None, users: ["system:apiserver", "` + ownUser + `"]}
+- {level: Metadata, omitStages: [ResponseComplete], verbs: [watch]}
+- {level: Metadata, omitStages: [ResponseComplete], resources: [{group: "", resources: [pods/portforward, pods/exec, pods/attach]}]}
 - {level: Metadata}
 `
 

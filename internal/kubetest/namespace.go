@@ -19,7 +19,7 @@ import (
 // and lets it go when nothing is left.
 func (c *Cluster) EndNamespace(t testing.TB, name string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		n, err := c.own.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return
@@ -27,7 +27,8 @@ func (c *Cluster) EndNamespace(t testing.TB, name string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.endNamespace(t.Context(), n); err != nil {
+		// Something that goes away or changes meanwhile is met again next time.
+		if err := c.endNamespace(t.Context(), n); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			t.Fatal(err)
 		}
 	}

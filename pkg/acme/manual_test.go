@@ -35,7 +35,7 @@ func TestManual(t *testing.T) {
 	if first.count("may be taken out") != 0 {
 		t.Error("an interrupted run says that the records are no longer needed")
 	}
-	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	second, err := ask(ctx, func(line string) {
 		if strings.HasPrefix(line, "waiting for") {

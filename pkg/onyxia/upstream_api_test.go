@@ -6,15 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // TestRealAPIServesTheValues starts Onyxia's real API for each example and compares what it answers with what Served says
@@ -81,9 +83,9 @@ func stubIssuer(t *testing.T) string {
 // askRealAPI starts the API with the variables that the chart's ConfigMap would give it, and waits for its answer.
 func askRealAPI(t *testing.T, command string, values map[string]any) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	port := freePort(t)
+	port := strconv.Itoa(loopback.Port(t))
 	regions, err := json.Marshal(part(values, "api")["regions"])
 	if err != nil {
 		t.Fatal(err)
@@ -135,18 +137,4 @@ func get(ctx context.Context, url string) []byte {
 		return nil
 	}
 	return body
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

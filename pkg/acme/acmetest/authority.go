@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -22,6 +23,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // Options of an Authority.
@@ -45,30 +48,28 @@ type Authority struct {
 	// CAPEM signed the certificate of its HTTPS server.
 	CAPEM []byte
 
-	log *log
+	t          testing.TB
+	management string
+	log        *log
 }
 
 // Start starts an authority that asks the given name server, and ends with the test.
 func Start(t testing.TB, resolver *DNS, o Options) *Authority {
 	t.Helper()
-	// A port that was free a moment ago may be taken by another process.
-	for range 3 {
-		if a := launch(t, resolver, o); a.answers(t) {
-			return a
-		}
-	}
-	t.Fatal("pebble finds no free port")
-	return nil
+	a := launch(t, resolver, o)
+	a.await(t)
+	return a
 }
 
 func launch(t testing.TB, resolver *DNS, o Options) *Authority {
 	t.Helper()
 	dir := t.TempDir()
-	ports := freePorts(t, 2)
+	ports := []int{loopback.Port(t), loopback.Port(t)}
 	a := &Authority{
 		Directory: fmt.Sprintf("https://127.0.0.1:%d/dir", ports[0]),
 		CAPEM:     serverCertificate(t, dir),
-		log:       &log{},
+
+		t: t, management: fmt.Sprintf("https://127.0.0.1:%d/roots/0", ports[1]), log: &log{},
 	}
 	config := filepath.Join(dir, "pebble.json")
 	if err := os.WriteFile(config, pebbleConfig(t, dir, ports, o), 0o600); err != nil {
@@ -81,43 +82,72 @@ func launch(t testing.TB, resolver *DNS, o Options) *Authority {
 	return a
 }
 
-// Requests counts what was asked of the authority so far. It logs a request after it has begun to answer, so the count
-// is taken when it has stood still for a moment.
+// called is what the authority logs of a request before it answers, and mark is a request that only flushed makes.
+const (
+	called = " -> calling handler()"
+	mark   = "HEAD /dir" + called
+)
+
+// Requests counts what was asked of the authority so far.
 func (a *Authority) Requests() int {
-	const still = 100 * time.Millisecond
-	for last := -1; ; time.Sleep(still) {
-		now := strings.Count(a.log.String(), "-> calling handler()")
-		if now == last {
-			return now
-		}
-		last = now
-	}
+	a.t.Helper()
+	log := a.flushed()
+	return strings.Count(log, called) - strings.Count(log, mark)
 }
 
 // Log is what the authority wrote.
-func (a *Authority) Log() string { return a.log.String() }
+func (a *Authority) Log() string {
+	a.t.Helper()
+	return a.flushed()
+}
 
-// answers waits for the authority. It is false if another process has its port.
-func (a *Authority) answers(t testing.TB) bool {
-	t.Helper()
+// patience with the authority on a machine that is busy.
+const patience = 2 * time.Minute
+
+// flushed makes a request that can be told from others and waits until the log has it. The log is written in order, and of each
+// request before its answer, so what was answered before is in it then too.
+func (a *Authority) flushed() string {
+	a.t.Helper()
+	before := strings.Count(a.log.String(), mark)
+	if err := a.request(http.MethodHead, a.Directory); err != nil {
+		a.t.Fatalf("pebble does not answer any more: %v\n%s", err, a.log)
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text := a.log.String(); strings.Count(text, mark) > before {
+			return text
+		}
+	}
+	a.t.Fatalf("pebble's log does not show the test's own request\n%s", a.log)
+	return ""
+}
+
+// request asks whoever has the authority's certificate, which is made anew for each.
+func (a *Authority) request(method, address string) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(a.CAPEM)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	defer client.CloseIdleConnections()
-	var failure error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if strings.Contains(a.Log(), "address already in use") {
-			return false
-		}
-		response, err := client.Get(a.Directory)
-		if err == nil {
-			response.Body.Close()
-			return true
-		}
-		failure = err
+	request, err := http.NewRequest(method, address, http.NoBody)
+	if err != nil {
+		return err
 	}
-	t.Fatalf("pebble does not answer: %v\n%s", failure, a.Log())
-	return false
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// await waits for the authority at both of its ports.
+func (a *Authority) await(t testing.TB) {
+	t.Helper()
+	var failure error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if failure = errors.Join(a.request(http.MethodGet, a.Directory), a.request(http.MethodGet, a.management)); failure == nil {
+			return
+		}
+	}
+	t.Fatalf("pebble does not answer: %v\n%s", failure, a.log)
 }
 
 func pebbleConfig(t testing.TB, dir string, ports []int, o Options) []byte {

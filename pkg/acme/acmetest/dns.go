@@ -72,16 +72,19 @@ func (d *DNS) Setenv(t testing.TB) {
 	t.Helper()
 	for name, value := range map[string]string{
 		"NAMESERVER": d.Addr, "TSIG_KEY": keyName, "TSIG_SECRET": Secret, "TSIG_ALGORITHM": "hmac-sha256.",
-		"POLLING_INTERVAL": "1", "PROPAGATION_TIMEOUT": "20",
+		"POLLING_INTERVAL": "1", "PROPAGATION_TIMEOUT": "120",
 	} {
 		t.Setenv("DNSUPDATE_"+name, value)
 	}
 }
 
+// unhurried asks over TCP, where nothing is lost, and gives a busy machine the time that it takes.
+func unhurried() *dns.Client { return &dns.Client{Net: "tcp", Timeout: patience} }
+
 // TXT reads the values at a name.
 func (d *DNS) TXT(t testing.TB, name string) []string {
 	t.Helper()
-	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeTXT), d.Addr)
+	answer, _, err := unhurried().Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeTXT), d.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +107,8 @@ func (d *DNS) Add(t testing.TB, line string) {
 	update := new(dns.Msg).SetUpdate(dns.Fqdn(Zone))
 	update.Insert([]dns.RR{record})
 	update.SetTsig(keyName, dns.HmacSHA256, 300, time.Now().Unix())
-	client := &dns.Client{TsigSecret: map[string]string{keyName: Secret}}
+	client := unhurried()
+	client.TsigSecret = map[string]string{keyName: Secret}
 	answer, _, err := client.Exchange(update, d.Addr)
 	if err == nil && answer.Rcode != dns.RcodeSuccess {
 		err = fmt.Errorf("the server answers %s", dns.RcodeToString[answer.Rcode])

@@ -3,7 +3,6 @@ package acmetest
 import (
 	"crypto/sha256"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,22 +99,4 @@ func moduleRoot(t testing.TB) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			t.Fatalf("listening on a %T", l.Addr())
-		}
-		ports[i] = addr.Port
-	}
-	return ports
 }
