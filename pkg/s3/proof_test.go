@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // proofOf is a proof with two new users, the first a member of the group. Changes go into the tokens.
@@ -25,7 +27,7 @@ func proofOf(t *testing.T, i *issuer, server *minioServer, tenancy Tenancy, memb
 		t.Fatal(err)
 	}
 	return Proof{
-		S3: &Client{Endpoint: server.Endpoint}, Tenancy: tenancy, Group: ProofGroup, Duration: 15 * time.Minute,
+		S3: &Client{Endpoint: server.Endpoint, HTTP: server.http}, Tenancy: tenancy, Group: ProofGroup, Duration: 15 * time.Minute,
 		Member: person(ProofName(), []string{"stsonly", policy}, member), Stranger: person(ProofName(), []string{"stsonly"}, stranger),
 	}
 }
@@ -207,7 +209,7 @@ func TestProofStoppedAnywhere(t *testing.T) {
 func TestProofLeavesATraceAndSweepFindsIt(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
-	folder, port := t.TempDir(), freePort(t)
+	folder, port := t.TempDir(), loopback.Port(t)
 	server := launch(t, folder, port, openID(i.server.URL)...)
 	server.await(t)
 	tenancy := guide(ProofGroup)

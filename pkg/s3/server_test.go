@@ -3,21 +3,26 @@ package s3
 import (
 	"bytes"
 	"fmt"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // minioServer is a real MinIO process on loopback.
 type minioServer struct {
 	Endpoint string
 	Root     Credentials
-	log      *lockedBuffer
-	stop     func()
+	// http has connections of its own, which end with the server: a request by one that was left in the pool of all tests
+	// fails in another way than one to a server that is not there.
+	http *http.Client
+	log  *lockedBuffer
+	stop func()
 }
 
 type lockedBuffer struct {
@@ -42,27 +47,21 @@ const (
 	rootPassword = "not-a-secret-of-anyone"
 )
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // launch starts a server on the folder and does not wait for it.
 func launch(t *testing.T, folder string, port int, env ...string) *minioServer {
 	t.Helper()
 	s := &minioServer{
 		Endpoint: fmt.Sprintf("http://127.0.0.1:%d", port),
 		Root:     NewCredentials(rootUser, rootPassword, "", time.Time{}),
+		http:     &http.Client{Transport: &http.Transport{}},
 		log:      &lockedBuffer{},
 	}
 	cmd := exec.Command(binary(t, "minio"), "server", folder, "--quiet",
-		"--address", fmt.Sprintf("127.0.0.1:%d", port), "--console-address", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "--certs-dir", t.TempDir())
-	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+rootUser, "MINIO_ROOT_PASSWORD="+rootPassword, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
+		"--address", fmt.Sprintf("127.0.0.1:%d", port), "--certs-dir", t.TempDir())
+	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+rootUser, "MINIO_ROOT_PASSWORD="+rootPassword, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		// Requests wait until the buckets are loaded. MinIO makes those anew that are removed meanwhile (cmd/bucket-metadata-sys.go
+		// concurrentLoad, seen on a running server).
+		"MINIO_SYNC_BOOT=on")
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	if err := cmd.Start(); err != nil {
@@ -71,6 +70,7 @@ func launch(t *testing.T, folder string, port int, env ...string) *minioServer {
 	s.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		s.http.CloseIdleConnections()
 	})
 	t.Cleanup(s.stop)
 	return s
@@ -111,14 +111,17 @@ func binary(t *testing.T, name string) string {
 // startMinIO starts a server that trusts the issuer and waits until it answers signed requests.
 func startMinIO(t *testing.T, i *issuer, env ...string) *minioServer {
 	t.Helper()
-	s := launch(t, t.TempDir(), freePort(t), append(openID(i.server.URL), env...)...)
+	s := launch(t, t.TempDir(), loopback.Port(t), append(openID(i.server.URL), env...)...)
 	s.await(t)
 	return s
 }
 
+// patience bounds a wait for a server on a machine that is busy with others.
+const patience = 2 * time.Minute
+
 func (s *minioServer) await(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		health, err := s.admin().Health(t.Context())
 		if err == nil && health.Ready {
@@ -132,7 +135,9 @@ func (s *minioServer) await(t *testing.T) {
 }
 
 // client is the server's root user.
-func (s *minioServer) client() *Client { return &Client{Endpoint: s.Endpoint, Credentials: s.Root} }
+func (s *minioServer) client() *Client {
+	return &Client{Endpoint: s.Endpoint, HTTP: s.http, Credentials: s.Root}
+}
 
 func (s *minioServer) admin() *Admin { return &Admin{Client: s.client()} }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -103,7 +102,7 @@ func TestBucketSteps(t *testing.T) {
 	t.Parallel()
 	server := startMinIO(t, newIssuer(t))
 	const bucket = "projet-group1"
-	quota := Quota{Admin: server.admin(), Bucket: bucket, Bytes: 1 << 20}
+	quota := Quota{Admin: server.admin(), Bucket: bucket, Bytes: 64 << 10}
 	versioning := Versioning{Client: server.client(), Bucket: bucket, Enabled: true}
 	lifecycle := Lifecycle{Client: server.client(), Bucket: bucket, VersionDays: 30}
 
@@ -123,7 +122,8 @@ func TestBucketSteps(t *testing.T) {
 
 	converge(t, Bucket{Client: server.client(), Name: bucket}, engine.Create)
 	converge(t, quota, engine.Configure)
-	if err := server.client().Put(t.Context(), bucket, "big", make([]byte, 2<<20)); err == nil || !strings.Contains(err.Error(), "raise s3.quota") {
+	// MinIO answers before it reads, and cuts the connection of who has more than 256 KiB left to send (net/http).
+	if err := server.client().Put(t.Context(), bucket, "big", make([]byte, 128<<10)); err == nil || !strings.Contains(err.Error(), "raise s3.quota") {
 		t.Errorf("beyond the quota: %v", err)
 	}
 	converge(t, Quota{Admin: server.admin(), Bucket: bucket}, engine.Configure)
@@ -228,65 +228,4 @@ func TestLifecycleDocument(t *testing.T) {
 			t.Errorf("unchanged is %v for %s", got, text)
 		}
 	}
-}
-
-func TestHealth(t *testing.T) {
-	t.Parallel()
-	i := newIssuer(t)
-	folder, port := t.TempDir(), freePort(t)
-	// The server is up, its provider is not: the health endpoints of MinIO say yes, we say why not.
-	server := launch(t, folder, port, openID("http://127.0.0.1:1")...)
-	health := await(t, server, func(h engine.Health) bool { return strings.Contains(h.Reason, "XMinioServerNotInitialized") })
-	if health.Ready || health.Hopeless || !strings.Contains(health.Reason, "waits for its OpenID provider") || !strings.Contains(health.Reason, "Unable to initialize OpenID") {
-		t.Errorf("provider down: %+v", health)
-	}
-	for range 100 {
-		if strings.Contains(server.log.String(), "Unable to initialize OpenID") {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if !strings.Contains(server.log.String(), "Unable to initialize OpenID") {
-		t.Errorf("the words that we send people to look for are not in the log:\n%s", server.log)
-	}
-	_, err := server.client().AssumeRoleWithWebIdentity(t.Context(), WebIdentity{Token: i.token(t, "alice", nil, nil)})
-	if err == nil || !strings.Contains(err.Error(), "waits for its OpenID provider") {
-		t.Errorf("STS while the provider is down: %v", err)
-	}
-	wrong := &Admin{Client: server.client().As(NewCredentials("nobody", "x", "", time.Time{}))}
-	server.stop()
-	if health, err := server.admin().Health(t.Context()); err != nil || health.Ready || health.Hopeless || !strings.Contains(health.Reason, "nothing listens there") {
-		t.Errorf("stopped: %+v %v", health, err)
-	}
-	// The same folder with a provider that answers.
-	server = launch(t, folder, port, openID(i.server.URL)...)
-	await(t, server, func(h engine.Health) bool { return h.Ready })
-	if health, err := wrong.Health(t.Context()); err != nil || health.Ready || !health.Hopeless || !strings.Contains(health.Reason, "knows no such access key") {
-		t.Errorf("wrong key: %+v %v", health, err)
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := server.admin().Health(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
-	if version, err := server.admin().Version(t.Context()); err != nil || version == "" {
-		t.Errorf("version %q %v", version, err)
-	}
-}
-
-func await(t *testing.T, s *minioServer, done func(engine.Health) bool) engine.Health {
-	t.Helper()
-	var last engine.Health
-	for range 300 {
-		health, err := s.admin().Health(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if last = health; done(health) {
-			return health
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("last seen %+v\n%s", last, s.log)
-	return last
 }

@@ -43,13 +43,14 @@ func TestForeignIssuer(t *testing.T) {
 	if err := os.WriteFile(authority, []byte(f.issuer.CAPEM()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// What the chart's Secret of private authorities is for.
-	t.Setenv("SSL_CERT_FILE", authority)
 	f.lab = newLab(t, func(c *platform.Config) {
 		c.Trust.CABundle = f.front.caPEM + f.issuer.CAPEM()
 		c.Auth.Mode, c.Auth.URL, c.Auth.Groups = "oidc", f.issuer.URL(), []string{"group1", "group2"}
 	})
+	f.public = f.front.address
 	f.charts(t)
+	// What the chart's Secret of private authorities is for. Programs that fetch something know no other authority from here on.
+	t.Setenv("SSL_CERT_FILE", authority)
 	f.cluster.KeepReady(t)
 	run := f.run(t, Options{Say: f.say})
 	plan, err := run.Plan(t.Context())
@@ -57,7 +58,7 @@ func TestForeignIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- run.Apply(t.Context(), plan, engine.Options{Timeout: 2 * time.Minute}) }()
+	go func() { done <- run.Apply(t.Context(), plan, engine.Options{Timeout: 5 * time.Minute}) }()
 	f.serve(t, done)
 	if err := <-done; err != nil {
 		t.Fatal(err)

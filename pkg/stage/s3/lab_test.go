@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ func TestMain(m *testing.M) { os.Exit(kubetest.Run(m)) }
 type lab struct {
 	cluster *kubetest.Cluster
 	env     stage.Env
+	// public is the ingress controller's address, for tests that have one.
+	public netip.Addr
 
 	mu   sync.Mutex
 	said []string
@@ -121,7 +124,7 @@ func apply(ctx context.Context, t *testing.T, run engine.Run) (map[engine.ID]eng
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = run.Apply(ctx, plan, engine.Options{Timeout: time.Minute})
+	err = run.Apply(ctx, plan, engine.Options{Timeout: 3 * time.Minute})
 	mu.Lock()
 	defer mu.Unlock()
 	return done, err

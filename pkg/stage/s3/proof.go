@@ -93,7 +93,7 @@ const shortest = 15 * time.Minute
 
 func (p *proof) run(ctx context.Context) (err error) {
 	s := p.site
-	public, err := s.env.Public()
+	public, err := s.patient()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -26,29 +27,44 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
-// frontAddress is one of loopback that has port 443 free; nobody but root may take it.
-const frontAddress = "127.0.0.78"
-
 // front stands for the ingress controller: TLS for MinIO's public host, with a private authority.
 type front struct {
-	caPEM string
-	to    atomic.Pointer[http.Handler]
+	address netip.Addr
+	caPEM   string
+	to      atomic.Pointer[http.Handler]
+}
+
+// public listens on port 443 of an address of loopback of its own, so that tests may run beside each other. Nobody but root
+// may take that port.
+func public(t *testing.T) net.Listener {
+	t.Helper()
+	var err error
+	for last := range 100 {
+		var listener net.Listener
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.78.%d:443", last+1))
+		if err == nil {
+			return listener
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	if os.Getenv("ONYXIA_TEST_REAL") != "" {
+		t.Fatalf("the public address needs port 443 of loopback: %v", err)
+	}
+	t.Skipf("NOT RUN: the public address needs port 443 of loopback: %v; ONYXIA_TEST_REAL=1 makes this a failure", err)
+	return nil
 }
 
 func newFront(t *testing.T, host string) *front {
 	t.Helper()
-	listener, err := net.Listen("tcp", net.JoinHostPort(frontAddress, "443"))
-	if err != nil && os.Getenv("ONYXIA_TEST_REAL") != "" {
-		t.Fatalf("the public address needs port 443 of %s: %v", frontAddress, err)
-	}
-	if err != nil {
-		t.Skipf("NOT RUN: the public address needs port 443 of %s: %v; ONYXIA_TEST_REAL=1 makes this a failure", frontAddress, err)
-	}
+	listener := public(t)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +75,7 @@ func newFront(t *testing.T, host string) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{caPEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	f := &front{address: netip.MustParseAddrPort(listener.Addr().String()).Addr(), caPEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 	f.answer(http.NotFoundHandler())
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*f.to.Load()).ServeHTTP(w, r) }))
 	_ = server.Listener.Close()
@@ -78,17 +94,21 @@ func (f *front) forward(t *testing.T, target string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.answer(httputil.NewSingleHostReverseProxy(u))
+	proxy := httputil.NewSingleHostReverseProxy(u)
+	// A connection that was left from before the server was stopped would fail when it is there again.
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
+	f.answer(proxy)
 }
 
 // address makes the ingress controller's address known.
 type address struct {
 	present
 	links stage.Links
+	at    netip.Addr
 }
 
 func (a address) Observe(context.Context) (struct{}, error) {
-	a.links.Address.Set([]kube.Address{{IP: netip.MustParseAddr(frontAddress)}})
+	a.links.Address.Set([]kube.Address{{IP: a.at}})
 	return struct{}{}, nil
 }
 
@@ -147,18 +167,14 @@ func program(t *testing.T, name string) string {
 
 func startMinIO(t *testing.T, root, password, issuer string) *minioProcess {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &minioProcess{folder: t.TempDir(), address: listener.Addr().String(), env: []string{
+	m := &minioProcess{folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", loopback.Port(t)), env: []string{
+		// Requests wait until the buckets are loaded. MinIO makes those anew that are removed meanwhile (cmd/bucket-metadata-sys.go
+		// concurrentLoad, seen on a running server).
+		"MINIO_SYNC_BOOT=on",
 		"MINIO_ROOT_USER=" + root, "MINIO_ROOT_PASSWORD=" + password, "MINIO_UPDATE=off", "MINIO_BROWSER=off",
 		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + issuer + "/.well-known/openid-configuration", "MINIO_IDENTITY_OPENID_CLIENT_ID=minio",
 		"MINIO_IDENTITY_OPENID_CLIENT_SECRET=console-only", "MINIO_IDENTITY_OPENID_CLAIM_NAME=policy", "MINIO_IDENTITY_OPENID_SCOPES=openid",
 	}}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
 	m.run(t)
 	t.Cleanup(m.stop)
 	return m
@@ -174,12 +190,11 @@ func (m *minioProcess) run(t *testing.T) {
 	if err := m.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 300 {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", m.address); err == nil {
 			_ = conn.Close()
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatal("MinIO does not listen")
 }

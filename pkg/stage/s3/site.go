@@ -45,8 +45,12 @@ type group struct {
 // longestForeignName turns on the full guard against hostile names where nobody checks them: an issuer that is not ours.
 const longestForeignName = 30
 
-// requestTime bounds one request to the server's own API.
+// requestTime bounds one request to the server's own API, and one of the proof, which is not asked again as readiness is.
 const requestTime = time.Minute
+
+// idleTime is how long a connection to MinIO is kept for the next request: less than the 30 seconds after which MinIO ends it
+// (internal/http/server.go), so that no write goes out by one that is ending.
+const idleTime = 20 * time.Second
 
 // check says what a configuration lacks.
 func check(p platform.Platform) error {
@@ -67,16 +71,26 @@ func newSite(env stage.Env, o Options) (*site, error) {
 		s.roles = env.Keycloak.Realm.ClientRoles(platform.S3ConsoleClientID)
 	}
 	if !s.installed() {
-		public, err := env.Public()
-		s.http = public
+		var err error
+		s.http, err = s.patient()
 		return s, err
 	}
 	s.root = kube.NewGenerated(env.Kube, p.S3.Namespace, minio.RootSecret, map[string]kube.Generate{
 		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(secretLength),
 	})
 	dial := stage.TunnelDialer(env.Kube, p.S3.Namespace, service, port, releaseID)
-	s.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: time.Minute}, Timeout: requestTime}
+	s.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: idleTime}, Timeout: requestTime}
 	return s, nil
+}
+
+// patient is a client of the public address for requests that are made once.
+func (s *site) patient() (*http.Client, error) {
+	client, err := s.env.Public()
+	if err != nil {
+		return nil, err
+	}
+	client.Timeout = requestTime
+	return client, nil
 }
 
 // secretLength: 40 letters and digits are 238 bits. MinIO takes 8 characters and more.

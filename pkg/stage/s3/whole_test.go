@@ -36,7 +36,7 @@ func (l *lab) run(t *testing.T, o Options) engine.Run {
 		t.Fatal(err)
 	}
 	steps := append(engine.Stage("auth", login...), engine.Stage(Name, list...)...)
-	steps = append(steps, engine.New(stage.AddressID, address{links: l.env.Links}))
+	steps = append(steps, engine.New(stage.AddressID, address{links: l.env.Links, at: l.public}))
 	return engine.Run{Steps: append(steps, others(steps)...)}
 }
 
@@ -82,6 +82,7 @@ func TestWholeStage(t *testing.T) {
 		c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret, c.Auth.Theme.URL = "keycloak", w.keycloak.URL, c.App.Namespace+"/admin", "none"
 		c.Auth.Groups = []string{"group1", "parent/child"}
 	})
+	w.public = w.front.address
 	w.secret(t, "admin", map[string]string{"username": keycloaktest.AdminName, "password": keycloaktest.AdminPassword})
 	w.charts(t)
 	w.cluster.KeepReady(t)
@@ -129,7 +130,7 @@ func (w *whole) install(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- run.Apply(t.Context(), plan, engine.Options{Timeout: 2 * time.Minute}) }()
+	go func() { done <- run.Apply(t.Context(), plan, engine.Options{Timeout: 5 * time.Minute}) }()
 	w.serve(t, done)
 	if err := <-done; err != nil {
 		t.Fatal(err)
