@@ -115,6 +115,7 @@ func openByHand(t *testing.T, keys Keys, identity *age.X25519Identity, want stri
 		t.Fatal(err)
 	}
 	home := t.TempDir()
+	t.Cleanup(func() { endAgent(t, home) })
 	gpg := func(stdin []byte, args ...string) string {
 		cmd := exec.Command("gpg", append([]string{"--homedir", home, "--batch", "--quiet"}, args...)...)
 		var problem bytes.Buffer
@@ -133,7 +134,18 @@ func openByHand(t *testing.T, keys Keys, identity *age.X25519Identity, want stri
 	if got := gpg(message, "--decrypt"); got != want {
 		t.Fatalf("gpg gives %d characters, not the key", len(got))
 	}
+}
+
+// endAgent ends the agent that gpg started and waits until it has taken its socket away, the last that it does in its folder.
+func endAgent(t *testing.T, home string) {
+	t.Helper()
 	_ = exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent").Run()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Lstat(filepath.Join(home, "S.gpg-agent")); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+	}
+	t.Error("gpg's agent does not end")
 }
 
 func parseFile(t *testing.T, file KeyFile) Keys {

@@ -82,13 +82,18 @@ const (
 	initialiseTries = 40
 )
 
+// halted tells the answer of a server that is being initialised. One that was killed meanwhile gives it for good.
+func halted(err error) bool {
+	var answer *APIError
+	return errors.As(err, &answer) && answer.Says(halfInitialised)
+}
+
 // SealStatus asks sys/seal-status; it needs no token.
 func (c *Client) SealStatus(ctx context.Context) (Seal, error) {
 	for try := 1; ; try++ {
 		var seal Seal
 		err := c.Read(ctx, "sys/seal-status", &seal)
-		var answer *APIError
-		if try == initialiseTries || !errors.As(err, &answer) || !answer.Says(halfInitialised) {
+		if try == initialiseTries || !halted(err) {
 			return seal, err
 		}
 		select {

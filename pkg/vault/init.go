@@ -87,7 +87,7 @@ func (e *LostError) Error() string {
 func (in Init) Run(ctx context.Context) (Outcome, error) {
 	seal, err := in.Client.SealStatus(ctx)
 	if err != nil {
-		return "", err
+		return "", in.stopped(ctx, err)
 	}
 	document, err := in.Keeper.Read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -254,9 +254,26 @@ func (in Init) ask(ctx context.Context, keys Keys) (Outcome, error) {
 	return Initialised, in.finish(ctx, keys, answer)
 }
 
-// half recognises a Vault on raft that was killed while it initialised itself (seen with vault 1.14.1).
+// stopped recognises a Vault that was killed while it initialised itself, if the document was begun for that.
+func (in Init) stopped(ctx context.Context, err error) error {
+	if !halted(err) {
+		return err
+	}
+	document, readErr := in.Keeper.Read(ctx)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	keys, parseErr := ParseKeys(document)
+	if parseErr != nil || keys.State != KeysPending {
+		return errors.Join(err, parseErr)
+	}
+	return in.half(keys, err)
+}
+
+// half recognises the errors of a Vault that was killed while it initialised itself: the first was seen after kills on
+// raft, the second on files from which the seal was taken away, both with vault 1.14.1.
 func (in Init) half(keys Keys, err error) error {
-	if !strings.Contains(err.Error(), "cluster already has state") {
+	if text := err.Error(); !strings.Contains(text, "cluster already has state") && !strings.Contains(text, halfInitialised) {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", &LostError{Address: in.Address, Keeper: in.Keeper.String(), Begun: keys.Created, Sealed: true, Half: true}, err)

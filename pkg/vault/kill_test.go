@@ -21,6 +21,9 @@ import (
 	"time"
 )
 
+// patience is how long an answer may take that is on its way; the stage has as long.
+const patience = time.Minute
+
 // childEnv tells this test program to be the process that is killed.
 const childEnv = "VAULT_TEST_CHILD"
 
@@ -60,7 +63,7 @@ func child(order string) int {
 	}
 	in := Init{
 		Client: &Client{HTTP: http.DefaultClient, Address: o.Gate}, Keeper: &deadlyKeeper{KeyFile: KeyFile{Path: o.File}, at: o.Killer},
-		Shares: 3, Threshold: 2, Address: "https://vault.lab.demo.test", Now: time.Now, Patience: 10 * time.Second,
+		Shares: 3, Threshold: 2, Address: "https://vault.lab.demo.test", Now: time.Now, Patience: patience,
 	}
 	if o.Spool != "" {
 		in.Spool = PodSpool{Exec: gateExec(o.Gate), Folder: o.Spool, CLI: "vault", Where: "the volume of the test's vault"}
@@ -134,7 +137,6 @@ func gateExec(gate string) Exec {
 
 // gate stands between the process that is killed and the real Vault, and kills it at one request.
 type gate struct {
-	*httptest.Server
 	exec  Exec
 	proxy http.Handler
 
@@ -145,16 +147,13 @@ type gate struct {
 	kill  func()
 }
 
-func startGate(t *testing.T, s *server) *gate {
+func gateOf(t *testing.T, s *server) *gate {
 	t.Helper()
 	target, err := url.Parse(s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{exec: s.exec(), proxy: httputil.NewSingleHostReverseProxy(target)}
-	g.Server = httptest.NewServer(g)
-	t.Cleanup(g.Close)
-	return g
+	return &gate{exec: s.exec(), proxy: httputil.NewSingleHostReverseProxy(target)}
 }
 
 func (g *gate) arm(at int, after bool, kill func()) {
@@ -220,6 +219,10 @@ func (g *gate) run(w http.ResponseWriter, body []byte) {
 // runChild runs the process once. at and after arm the gate; the process is really killed by SIGKILL.
 func runChild(t *testing.T, g *gate, o childOrder, at int, after bool) (out string, killed bool) {
 	t.Helper()
+	// A server for this process alone: once closed, it has finished what the process asked for, and begins no more of it.
+	front := httptest.NewServer(g)
+	defer front.Close()
+	o.Gate = front.URL
 	order, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
@@ -232,14 +235,16 @@ func runChild(t *testing.T, g *gate, o childOrder, at int, after bool) (out stri
 	cmd.Env = append(os.Environ(), childEnv+"="+string(order))
 	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &printed
-	gone := make(chan struct{})
+	started, gone := make(chan struct{}), make(chan struct{})
 	g.arm(at, after, func() {
+		<-started
 		_ = cmd.Process.Kill()
 		<-gone
 	})
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	close(started)
 	err = cmd.Wait()
 	close(gone)
 	var exit *exec.ExitError
@@ -295,8 +300,8 @@ func TestKilledWithSpool(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startVault(t, "")
-			g := startGate(t, s)
-			o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.Folder, Killer: m.killer}
+			g := gateOf(t, s)
+			o := childOrder{File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.Folder, Killer: m.killer}
 			out, killed := runChild(t, g, o, m.at, m.after)
 			if !killed {
 				t.Fatalf("not killed: %s (%v)", out, g.requests())
@@ -312,8 +317,8 @@ func TestKilledWithSpool(t *testing.T) {
 	}
 	t.Run("not killed", func(t *testing.T) {
 		s := startVault(t, "")
-		g := startGate(t, s)
-		o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.Folder}
+		g := gateOf(t, s)
+		o := childOrder{File: filepath.Join(t.TempDir(), "keys.yaml"), Spool: s.Folder}
 		out, _ := runChild(t, g, o, 0, false)
 		if out != string(Initialised) || len(g.requests()) != requests {
 			t.Fatalf("%s; %d requests, and the test kills at %d: %v", out, len(g.requests()), requests, g.requests())
@@ -346,8 +351,8 @@ func TestKilledWithoutSpool(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startVault(t, "")
-			g := startGate(t, s)
-			o := childOrder{Gate: g.URL, File: filepath.Join(t.TempDir(), "keys.yaml"), Killer: c.killer}
+			g := gateOf(t, s)
+			o := childOrder{File: filepath.Join(t.TempDir(), "keys.yaml"), Killer: c.killer}
 			if out, killed := runChild(t, g, o, c.at, c.after); !killed {
 				t.Fatalf("not killed: %s", out)
 			}
@@ -368,84 +373,6 @@ func TestKilledWithoutSpool(t *testing.T) {
 				}
 			}
 			checkKeys(t, s, o.File)
-		})
-	}
-}
-
-// The connection breaks, and the container runtime kills the command that it ran for us, at any moment: what that
-// command started goes on.
-func TestSpoolOutlivesItsCommand(t *testing.T) {
-	for _, life := range []time.Duration{0, 10, 40, 160, 320} {
-		life *= time.Millisecond
-		t.Run(life.String(), func(t *testing.T) {
-			t.Parallel()
-			s := startVault(t, "")
-			file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
-			in := initOf(s, file)
-			in.Patience = 10 * time.Second
-			spool := s.spool(t)
-			whole := spool.Exec
-			spool.Exec = func(_ context.Context, command []string, stdin []byte) ([]byte, error) {
-				cmd := s.Command(command...)
-				cmd.Stdin = bytes.NewReader(stdin)
-				if err := cmd.Start(); err != nil {
-					return nil, err
-				}
-				time.Sleep(life)
-				_ = cmd.Process.Kill()
-				_ = cmd.Wait()
-				return nil, errors.New("the connection broke")
-			}
-			in.Spool = spool
-			if outcome, err := in.Run(t.Context()); err == nil {
-				t.Fatalf("the broken run: %q", outcome)
-			}
-			spool.Exec = whole
-			in.Spool = spool
-			outcome, err := in.Run(t.Context())
-			if err != nil {
-				t.Fatalf("the next run: %v", err)
-			}
-			t.Logf("the next run: %s", outcome)
-			checkKeys(t, s, file.Path)
-		})
-	}
-}
-
-// Vault itself is killed by SIGKILL, with the command that runs beside it, while it initialises itself. This is the one
-// moment that no spool covers: the next run finishes, or says that the keys are lost, and then the Vault is sealed and a
-// reset helps.
-func TestVaultKilledDuringInit(t *testing.T) {
-	for _, life := range []time.Duration{60, 200, 350, 500} {
-		life *= time.Millisecond
-		t.Run(life.String(), func(t *testing.T) {
-			t.Parallel()
-			s := startVault(t, "")
-			file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
-			in := initOf(s, file)
-			in.Spool = s.spool(t)
-			in.Patience = 2 * time.Second
-			time.AfterFunc(life, s.Kill)
-			outcome, err := in.Run(t.Context())
-			t.Logf("the run: %s %v", outcome, err)
-			s.Kill()
-			s.Run(t)
-			outcome, err = in.Run(t.Context())
-			var lost *LostError
-			t.Logf("the next run: %s %v", outcome, err)
-			if errors.As(err, &lost) {
-				if !lost.Sealed {
-					t.Fatal("a Vault whose keys are lost is open")
-				}
-				s.Kill()
-				s.Empty(t)
-				s.Run(t)
-				_, err = in.Run(t.Context())
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkKeys(t, s, file.Path)
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -39,7 +38,7 @@ func childConfigure(ctx context.Context, o childOrder) error {
 	if err != nil {
 		return err
 	}
-	if err := run.Apply(ctx, plan, engine.Options{Timeout: 30 * time.Second}); err != nil {
+	if err := run.Apply(ctx, plan, engine.Options{Timeout: timeout}); err != nil {
 		return err
 	}
 	return errors.Join(session.Close(ctx), client.Retire(ctx, file, opened))
@@ -50,8 +49,8 @@ func childConfigure(ctx context.Context, o childOrder) error {
 func TestKilledDuringConfigure(t *testing.T) {
 	t.Parallel()
 	d := startDatalab(t)
-	g := startGate(t, d.server)
-	o := childOrder{Gate: g.URL, File: d.keys.Path, Configure: &childSetup{Issuer: d.issuer.url(), CAPEM: d.issuer.caPEM(), Audit: d.audit}}
+	g := gateOf(t, d.server)
+	o := childOrder{File: d.keys.Path, Configure: &childSetup{Issuer: d.issuer.url(), CAPEM: d.issuer.caPEM(), Audit: d.audit}}
 	for _, c := range []struct {
 		name string
 		root bool

@@ -31,8 +31,15 @@ func (i Initialisation) Observe(ctx context.Context) (InitSeen, error) {
 		return InitSeen{}, err
 	}
 	seal, err := c.SealStatus(ctx)
-	if err != nil || i.Init == nil {
+	if i.Init == nil {
 		return InitSeen{Initialised: seal.Initialised}, err
+	}
+	if err != nil {
+		var lost *LostError
+		if err = i.Init.stopped(ctx, err); errors.As(err, &lost) {
+			return InitSeen{Unfinished: true}, nil
+		}
+		return InitSeen{}, err
 	}
 	document, err := i.Init.Keeper.Read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {

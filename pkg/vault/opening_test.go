@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,24 +38,29 @@ func TestOpening(t *testing.T) {
 		}
 		return run, p
 	}
-	// Nobody is there to wait for: the run ends at once, and says what a person has to do.
+	// Nobody is there to wait for: the run ends without waiting, and says what a person has to do.
 	left := func(state, command string) {
 		t.Helper()
 		run, p := plan(false)
 		if p.Err() != nil || p.Settled() {
 			t.Fatalf("%s, without a key file: %+v", state, p.Steps)
 		}
-		began := time.Now()
-		err := run.Apply(t.Context(), p, engine.Options{Timeout: time.Minute})
-		if err == nil || !strings.Contains(err.Error(), command) || errors.Is(err, engine.ErrTimeout) || time.Since(began) > 10*time.Second {
-			t.Fatalf("%s, without a key file: %v after %s", state, err, time.Since(began))
+		var waited atomic.Bool
+		run.Report = func(e engine.Event) {
+			if e.Kind == engine.Waiting {
+				waited.Store(true)
+			}
+		}
+		err := run.Apply(t.Context(), p, engine.Options{Timeout: timeout})
+		if err == nil || !strings.Contains(err.Error(), command) || errors.Is(err, engine.ErrTimeout) || waited.Load() {
+			t.Fatalf("%s, without a key file: %v, waited: %v", state, err, waited.Load())
 		}
 	}
 	left("new", "kubectl onyxia vault init --keys-file")
 	apply := func() {
 		t.Helper()
 		run, p := plan(true)
-		if err := run.Apply(t.Context(), p, engine.Options{Timeout: 30 * time.Second}); err != nil {
+		if err := run.Apply(t.Context(), p, engine.Options{Timeout: timeout}); err != nil {
 			t.Fatal(err)
 		}
 		if _, p := plan(true); !p.Settled() {
@@ -95,7 +101,7 @@ func TestThreeServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := run.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute}); err != nil {
+		if err := run.Apply(t.Context(), plan, engine.Options{Timeout: timeout}); err != nil {
 			t.Fatalf("server %d: %v", i, err)
 		}
 	}
@@ -107,12 +113,31 @@ func TestThreeServers(t *testing.T) {
 		} `json:"data"`
 	}
 	root := first.client().WithToken(readKeys(t, file).RootToken)
-	if err := root.Read(t.Context(), "sys/storage/raft/configuration", &peers); err != nil || len(peers.Data.Config.Servers) != 3 {
-		t.Fatalf("peers: %+v, %v", peers, err)
+	eventually(t, func() error { return root.Read(t.Context(), "sys/storage/raft/configuration", &peers) })
+	if len(peers.Data.Config.Servers) != 3 {
+		t.Fatalf("peers: %+v", peers)
 	}
 	// A standby hands requests on to the leader.
-	if lives, err := servers[2].client().WithToken(readKeys(t, file).RootToken).Lives(t.Context()); err != nil || !lives {
-		t.Fatalf("by a standby: %v, %v", lives, err)
+	standby := servers[2].client().WithToken(readKeys(t, file).RootToken)
+	eventually(t, func() error {
+		lives, err := standby.Lives(t.Context())
+		if err == nil && !lives {
+			t.Fatal("by a standby the root token is no good")
+		}
+		return err
+	})
+}
+
+// eventually asks until there is an answer: servers on a busy machine lose their leader when it is not heard for half a
+// second, and choose another.
+func eventually(t *testing.T, ask func() error) {
+	t.Helper()
+	err := ask()
+	for deadline := time.Now().Add(timeout); err != nil && time.Now().Before(deadline); err = ask() {
+		time.Sleep(200 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

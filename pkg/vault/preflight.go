@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -24,7 +25,7 @@ func (c *Client) Preflight(ctx context.Context, path, method, origin string) err
 	}
 	defer func() { _ = res.Body.Close() }()
 	refuse := func(why string) error {
-		return fmt.Errorf("vault: preflight of %s %s from %s: %s; allow it with: vault write sys/config/cors enabled=true allowed_origins=%s (kubectl onyxia vault configure does)", method, path, origin, why, origin)
+		return preflightError(fmt.Sprintf("vault: preflight of %s %s from %s: %s; allow it with: vault write sys/config/cors enabled=true allowed_origins=%s (kubectl onyxia vault configure does)", method, path, origin, why, origin))
 	}
 	// Any 2xx is fine for a browser: Vault says 200, a proxy before it may say 204.
 	if res.StatusCode < 200 || res.StatusCode > 299 {
@@ -44,6 +45,11 @@ func (c *Client) Preflight(ctx context.Context, path, method, origin string) err
 	}
 	return nil
 }
+
+// preflightError says that Vault answered, and that a browser does not go on with that answer.
+type preflightError string
+
+func (e preflightError) Error() string { return string(e) }
 
 func listed(header string) []string {
 	items := strings.Split(strings.ToLower(header), ",")
@@ -66,7 +72,12 @@ func preflights(ctx context.Context, client *Client, mount, secret, origin strin
 		return err
 	}
 	say(report, fmt.Sprintf("the browser may ask from %s", origin))
-	if client.Preflight(ctx, login, http.MethodPost, foreignOrigin) == nil {
+	err := client.Preflight(ctx, login, http.MethodPost, foreignOrigin)
+	var refused preflightError
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	if err == nil {
 		// An admin may have allowed every origin: no error, for a page elsewhere has no token.
 		say(report, "and from anywhere else too: sys/config/cors allows every origin")
 		return nil

@@ -12,6 +12,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
+// timeout is how long a step may take to become ready on a busy machine; on an idle one it takes some seconds.
+const timeout = 3 * time.Minute
+
 // server is a real Vault process on loopback.
 type server struct{ *vaulttest.Server }
 

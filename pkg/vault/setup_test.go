@@ -59,7 +59,7 @@ func (d *datalab) configure(t *testing.T) map[engine.ID]engine.Action {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Apply(t.Context(), plan, engine.Options{Timeout: 30 * time.Second, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }}); err != nil {
+	if err := run.Apply(t.Context(), plan, engine.Options{Timeout: timeout, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }}); err != nil {
 		t.Fatal(err)
 	}
 	done := map[engine.ID]engine.Action{}

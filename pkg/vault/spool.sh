@@ -24,6 +24,8 @@ run)
     sync
   else
     : >"$work.failed"
+    # Who would take that away may be gone, and the next one through as well.
+    kill -0 "${work##*.}" 2>/dev/null || rm -f "$work".*
   fi
   exit 0 ;;
 esac

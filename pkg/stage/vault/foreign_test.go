@@ -96,11 +96,11 @@ func TestForeignIssuer(t *testing.T) {
 
 	t.Run("the second run, without keys", func(t *testing.T) {
 		l.said = nil
-		mark, audited := l.cluster.Mark(t), len(l.server.Log())
+		mark, audited := l.cluster.Mark(t), l.audited(t)
 		if done, err := apply(t, l.run(t, Options{})); err != nil || len(done) != 0 {
 			t.Fatalf("%v, %v", done, err)
 		}
-		if writes := append(mark.Writes(t), auditedWrites(t, l.server.Log()[audited:])...); len(writes) != 0 {
+		if writes := append(mark.Writes(t), l.auditedWrites(t, audited)...); len(writes) != 0 {
 			t.Errorf("%v", writes)
 		}
 		if !strings.Contains(l.transcript(), "is not compared now, because nobody in this run has rights on it: kubectl onyxia vault configure --keys-file FILE") {

@@ -25,6 +25,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
+// timeout is how long anything may take that is waited for on a busy machine.
+const timeout = 3 * time.Minute
+
 func TestMain(m *testing.M) { os.Exit(kubetest.Run(m)) }
 
 // lab is a real API server and, if asked for, a real Vault as its pod vault-0: port-forward and exec go through the API
@@ -121,7 +124,8 @@ func (l *lab) makeVolume(t *testing.T) {
 }
 
 // controllers does what the controllers and the node do when the volume and the pod of a StatefulSet are deleted: the claim
-// goes once no pod uses it, and both are made anew.
+// goes once the pod that used it has ended, and both are made anew. The new pod runs before the claim goes: one that is
+// pending then would be deleted while its status is being written.
 func (l *lab) controllers(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -129,28 +133,38 @@ func (l *lab) controllers(t *testing.T) (stop func()) {
 	api := l.cluster.Clientset().CoreV1()
 	go func() {
 		defer close(done)
-		for ctx.Err() == nil {
-			time.Sleep(100 * time.Millisecond)
-			pod, podErr := api.Pods(l.namespace()).Get(ctx, "vault-0", metav1.GetOptions{})
-			if podErr == nil && pod.DeletionTimestamp != nil {
-				l.cluster.EndPod(t, l.namespace(), "vault-0")
-				continue
-			}
-			claim, err := api.PersistentVolumeClaims(l.namespace()).Get(ctx, "data-vault-0", metav1.GetOptions{})
+		for renewed := false; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+			pod, err := api.Pods(l.namespace()).Get(ctx, "vault-0", metav1.GetOptions{})
 			switch {
-			case err == nil && claim.DeletionTimestamp != nil && apierrors.IsNotFound(podErr):
-				claim.Finalizers = nil
-				_, _ = api.PersistentVolumeClaims(l.namespace()).Update(ctx, claim, metav1.UpdateOptions{})
-			case apierrors.IsNotFound(err) && apierrors.IsNotFound(podErr):
+			case apierrors.IsNotFound(err):
 				l.server.Kill()
 				l.server.Empty(t)
 				l.server.Run(t)
-				l.makeVolume(t)
 				l.makePod(t)
+				renewed = true
+			case err == nil && pod.DeletionTimestamp != nil:
+				l.cluster.EndPod(t, l.namespace(), "vault-0")
+			case err == nil && renewed:
+				l.renewVolume(ctx, t)
 			}
 		}
 	}()
 	return func() { cancel(); <-done }
+}
+
+// renewVolume lets a claim go that is being deleted, and makes another when it has gone.
+func (l *lab) renewVolume(ctx context.Context, t *testing.T) {
+	t.Helper()
+	claims := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(l.namespace())
+	claim, err := claims.Get(ctx, "data-vault-0", metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		l.makeVolume(t)
+	case err == nil && claim.DeletionTimestamp != nil:
+		claim.Finalizers = nil
+		// Somebody else may write it at the same time; then it is met again.
+		_, _ = claims.Update(ctx, claim, metav1.UpdateOptions{})
+	}
 }
 
 // present stands for steps of other stages.
@@ -192,7 +206,14 @@ func (l *lab) opener(t *testing.T, o Options) engine.Run {
 // apply plans and applies, and gives what was done by step.
 func apply(t *testing.T, run engine.Run) (map[engine.ID]engine.Action, error) {
 	t.Helper()
-	done := map[engine.ID]engine.Action{}
+	done, _, err := applied(t, run)
+	return done, err
+}
+
+// applied also gives what was waited for.
+func applied(t *testing.T, run engine.Run) (done map[engine.ID]engine.Action, waited []string, err error) {
+	t.Helper()
+	done = map[engine.ID]engine.Action{}
 	var mu sync.Mutex
 	run.Report = func(e engine.Event) {
 		mu.Lock()
@@ -200,12 +221,16 @@ func apply(t *testing.T, run engine.Run) (map[engine.ID]engine.Action, error) {
 		if e.Kind == engine.Done && e.Change.Action != engine.Unchanged {
 			done[e.ID] = e.Change.Action
 		}
+		if e.Kind == engine.Waiting {
+			waited = append(waited, string(e.ID)+": "+e.Reason)
+		}
 	}
 	plan, err := run.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return done, run.Apply(t.Context(), plan, engine.Options{Timeout: 3 * time.Minute, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }})
+	err = run.Apply(t.Context(), plan, engine.Options{Timeout: timeout, Consent: func(context.Context, engine.ID, engine.Change, engine.Change) error { return nil }})
+	return done, waited, err
 }
 
 // making are keys that may be made.

@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,10 +28,10 @@ func TestReleaseOfSealedServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := engine.Run{Steps: append(list, others(list)...)}
-	began := time.Now()
+	// Nobody makes the pod ready, so that a run that waited for it would end in an error.
 	done, err := apply(t, run)
-	if err != nil || done["release.helm/vault"] != engine.Create || time.Since(began) > 40*time.Second {
-		t.Fatalf("%v, %v after %s", done, err, time.Since(began))
+	if err != nil || done["release.helm/vault"] != engine.Create {
+		t.Fatalf("%v, %v", done, err)
 	}
 	settled := func() bool {
 		t.Helper()

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -25,6 +24,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +48,7 @@ const frontAddress = "127.0.0.77"
 // front stands for the ingress controller: TLS for Vault's public host, with a private authority.
 func front(t *testing.T, host string) (caPEM string, to func(target string)) {
 	t.Helper()
+	alone(t)
 	listener, err := net.Listen("tcp", net.JoinHostPort(frontAddress, "443"))
 	if err != nil && os.Getenv("ONYXIA_TEST_REAL") != "" {
 		t.Fatalf("the public address needs port 443 of %s: %v", frontAddress, err)
@@ -78,6 +79,19 @@ func front(t *testing.T, host string) (caPEM string, to func(target string)) {
 			t.Fatal(err)
 		}
 		proxy = httputil.NewSingleHostReverseProxy(u)
+	}
+}
+
+// alone keeps other processes that run these tests from the address until the test ends: they wait.
+func alone(t *testing.T) {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(os.TempDir(), "kubectl-onyxia-"+frontAddress+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -193,14 +207,14 @@ func TestWholeStage(t *testing.T) {
 	l.tellsNothing(t, opened)
 
 	t.Run("the second run writes nothing", func(t *testing.T) {
-		mark, audited := l.cluster.Mark(t), len(l.server.Log())
+		mark, audited := l.cluster.Mark(t), l.audited(t)
 		if done, err := apply(t, l.run(t, Options{})); err != nil || len(done) != 0 {
 			t.Fatalf("%v, %v", done, err)
 		}
 		if writes := mark.Writes(t); len(writes) != 0 {
 			t.Errorf("to the API server: %v", writes)
 		}
-		if writes := auditedWrites(t, l.server.Log()[audited:]); !slices.Equal(writes, []string{"update auth/jwt/login"}) {
+		if writes := l.auditedWrites(t, audited); !slices.Equal(writes, []string{"update auth/jwt/login"}) {
 			t.Errorf("to Vault: %v", writes)
 		}
 	})
@@ -336,23 +350,4 @@ func (l *lab) tellsNothing(t *testing.T, opened vault.Opened) {
 			}
 		}
 	}
-}
-
-// auditedWrites are the requests in Vault's audit log that are no reads.
-func auditedWrites(t *testing.T, log string) (writes []string) {
-	t.Helper()
-	for line := range strings.Lines(log) {
-		var entry struct {
-			Type    string `json:"type"`
-			Request struct {
-				Operation string `json:"operation"`
-				Path      string `json:"path"`
-			} `json:"request"`
-		}
-		if json.Unmarshal([]byte(line), &entry) != nil || entry.Type != "request" || slices.Contains([]string{"read", "list", "help"}, entry.Request.Operation) {
-			continue
-		}
-		writes = append(writes, entry.Request.Operation+" "+entry.Request.Path)
-	}
-	return writes
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // The stores of a server. %q in one stands for its folder.
@@ -76,22 +77,11 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-// FreePort is a port of loopback that nobody listens on at the moment.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // Start starts a server on a store, in a new folder. Configuration may follow the store; env is added to its environment.
 func Start(t testing.TB, storage string, env ...string) *Server {
 	t.Helper()
 	program := Binary(t)
-	port, folder := FreePort(t), t.TempDir()
+	port, folder := loopback.Port(t), t.TempDir()
 	s := &Server{
 		Address: fmt.Sprintf("http://127.0.0.1:%d", port), Folder: filepath.Join(folder, "data"), Config: filepath.Join(folder, "vault.hcl"),
 		Home: folder, program: program, Env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
@@ -106,7 +96,7 @@ listener "tcp" {
   tls_disable = 1
 }
 %[3]s
-`, port, FreePort(t), strings.Replace(storage, "%q", strconv.Quote(s.Folder), 1))
+`, port, loopback.Port(t), strings.Replace(storage, "%q", strconv.Quote(s.Folder), 1))
 	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +110,7 @@ listener "tcp" {
 // Home.
 func StartDev(t testing.TB) *Server {
 	t.Helper()
-	address, home := fmt.Sprintf("127.0.0.1:%d", FreePort(t)), t.TempDir()
+	address, home := fmt.Sprintf("127.0.0.1:%d", loopback.Port(t)), t.TempDir()
 	s := &Server{
 		Address: "http://" + address, Home: home, program: Binary(t), args: []string{"-dev", "-dev-listen-address=" + address},
 		Env: append(os.Environ(), "GODEBUG=x509negativeserial=1", "HOME="+home, "VAULT_DEV_ROOT_TOKEN_ID="),
@@ -149,24 +139,43 @@ func (s *Server) Run(t testing.TB) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// It ends by being killed; what matters of an early end stands in its log.
+		_ = cmd.Wait()
+	}()
 	s.kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
+		// A connection that was kept alive would break the first request to the next process.
+		http.DefaultClient.CloseIdleConnections()
 	})
 	t.Cleanup(s.kill)
+	s.await(t, ended)
+}
+
+// await waits until the process answers.
+func (s *Server) await(t testing.TB, ended <-chan struct{}) {
+	t.Helper()
 	client := &http.Client{Timeout: 5 * time.Second}
-	for deadline := time.Now().Add(startTime); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); {
 		res, err := client.Get(s.Address + "/v1/sys/seal-status")
 		if err == nil {
+			body, _ := io.ReadAll(res.Body)
 			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
+			// The latter for good, if it was killed while it initialised itself.
+			if res.StatusCode == http.StatusOK || bytes.Contains(body, []byte("no seal configuration found")) {
 				return
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("Vault does not answer:\n%s", s.Log())
+		select {
+		case <-ended:
+			t.Fatalf("Vault ended:\n%s", s.Log())
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	t.Fatalf("Vault does not answer:\n%s", s.Log())
 }
 
 // Kill ends the process by SIGKILL.
