@@ -105,14 +105,8 @@ func (a *Admin) do(ctx context.Context, r request) error {
 }
 
 func (a *Admin) once(ctx context.Context, r request, payload []byte) error {
-	bearer, err := a.accessToken(ctx)
-	if err != nil {
-		return err
-	}
 	where := "/admin" + r.path
-	done := a.turn(r.method)
-	response, body, err := a.roundTrip(ctx, r.method, where, bearer, "application/json", payload)
-	done()
+	response, body, err := a.inTurn(ctx, r.method, where, payload)
 	if err != nil {
 		return err
 	}
@@ -131,6 +125,16 @@ func (a *Admin) once(ctx context.Context, r request, payload []byte) error {
 		return fmt.Errorf("%s %s: the answer is not what the admin API gives (%w); is this address a Keycloak with its relative path?", r.method, where, err)
 	}
 	return nil
+}
+
+// inTurn sends a request when its turn has come. The token is taken then and not before: it may end while others write.
+func (a *Admin) inTurn(ctx context.Context, method, path string, payload []byte) (*http.Response, []byte, error) {
+	defer a.turn(method)()
+	bearer, err := a.accessToken(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.roundTrip(ctx, method, path, bearer, "application/json", payload)
 }
 
 // turn waits until a request may be sent, and gives what ends its turn.

@@ -95,7 +95,8 @@ func lifespansInTokens(ctx context.Context, t *testing.T, server *keycloaktest.S
 		}
 		want, caps := read.EffectiveAccessToken(c.client)
 		got := l.proofToken(ctx, t, "alice", password, Client{ID: "spans", Lifespans: c.client}).Lifetime()
-		if got < want-2*time.Second || got > want {
+		// a session begins before its token; on a machine that is busy, well before. The spans are minutes apart.
+		if got < want-30*time.Second || got > want {
 			t.Errorf("realm %+v client %+v: token lives %s, said %s (%v)", c.realm, c.client, got, want, caps)
 		}
 	}

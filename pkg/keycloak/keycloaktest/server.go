@@ -6,8 +6,9 @@ package keycloaktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
 )
 
 // The administrator that every server starts with, in realm master.
@@ -37,6 +40,13 @@ func Versions(t testing.TB) []string {
 	return versions
 }
 
+// How long a server may take to start on a machine that is busy, to answer one request, and to end when it is asked to.
+const (
+	startTime   = 6 * time.Minute
+	attemptTime = 20 * time.Second
+	endTime     = time.Minute
+)
+
 // Server is a running Keycloak.
 type Server struct {
 	// URL with the relative path, without a slash at the end.
@@ -54,7 +64,7 @@ type Server struct {
 // machine: others wait. Arguments are added to those of `kc.sh start-dev`.
 func Start(t testing.TB, version string, args ...string) *Server {
 	t.Helper()
-	s := &Server{Version: version, home: distribution(t, version), dir: t.TempDir(), port: freePort(t), args: args}
+	s := &Server{Version: version, home: distribution(t, version), dir: t.TempDir(), port: loopback.Port(t), args: args}
 	s.URL = fmt.Sprintf("http://127.0.0.1:%d/auth", s.port)
 	unlock := lock(t, filepath.Dir(s.home))
 	t.Cleanup(unlock)
@@ -68,15 +78,15 @@ func Start(t testing.TB, version string, args ...string) *Server {
 func (s *Server) awaitAdministrator(t testing.TB) {
 	t.Helper()
 	form := url.Values{"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {AdminName}, "password": {AdminPassword}}
-	for range 100 {
-		response, err := http.PostForm(s.URL+"/realms/master/protocol/openid-connect/token", form)
+	client := &http.Client{Timeout: attemptTime}
+	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+		response, err := client.PostForm(s.URL+"/realms/master/protocol/openid-connect/token", form)
 		if err == nil {
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return
 			}
 		}
-		time.Sleep(300 * time.Millisecond)
 	}
 	t.Fatalf("the administrator of Keycloak %s cannot log in\n%s", s.Version, s.Log())
 }
@@ -94,25 +104,26 @@ func (s *Server) Run(t testing.TB, more ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
 	s.process = exec.Command(filepath.Join(s.home, "bin", "kc.sh"), args...)
-	s.process.Stdout, s.process.Stderr = log, log
+	// No *os.File, so that Wait also waits for Java, which kc.sh starts: a new server needs its port and its database.
+	said := struct{ io.Writer }{log}
+	s.process.Stdout, s.process.Stderr = said, said
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	s.process.Env = s.environment()
 	began := time.Now()
 	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, log.Close()))
 	}
 	s.exited = make(chan error, 1)
-	go func() { s.exited <- s.process.Wait() }()
+	go func(process *exec.Cmd, exited chan<- error) { exited <- errors.Join(process.Wait(), log.Close()) }(s.process, s.exited)
 	s.await(t)
 	t.Logf("Keycloak %s answers after %s", s.Version, time.Since(began).Round(time.Second))
 }
 
 func (s *Server) await(t testing.TB) {
 	t.Helper()
-	client := &http.Client{Timeout: 2 * time.Second}
-	for deadline := time.Now().Add(6 * time.Minute); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+	client := &http.Client{Timeout: attemptTime}
+	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
 		select {
 		case err := <-s.exited:
 			s.process = nil
@@ -136,19 +147,15 @@ func (s *Server) Stop() {
 	if s.process == nil {
 		return
 	}
-	group := -s.process.Process.Pid
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if err := syscall.Kill(group, signal); err != nil {
-			break
-		}
+	if err := syscall.Kill(-s.process.Process.Pid, syscall.SIGTERM); err == nil {
 		select {
 		case <-s.exited:
 			s.process = nil
 			return
-		case <-time.After(15 * time.Second):
+		case <-time.After(endTime):
 		}
 	}
-	s.process = nil
+	s.Kill()
 }
 
 // Kill ends the process as a crash of its machine does, without a word; the database stays as it is.
@@ -215,16 +222,6 @@ func distribution(t testing.TB, version string) string {
 	}
 	t.Fatal("testbed/keycloak is in no folder above this test")
 	return ""
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // lock keeps other test processes of this machine from starting a server at the same time.
