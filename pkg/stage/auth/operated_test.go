@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,10 +77,7 @@ func (p plant) define(t *testing.T) {
 	if _, err := definitions.Create(t.Context(), made, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "the definition is not served", func() bool {
-		_, err := p.clusters().List(t.Context(), metav1.ListOptions{})
-		return err == nil
-	})
+	wait(t, "the definition is not served", func() bool { return p.served(t) && p.listed(t) })
 }
 
 // undefine takes it away: the API server is shared by the package's tests.
@@ -91,7 +89,29 @@ func (p plant) undefine(t *testing.T) {
 	}
 	wait(t, "the definition does not go", func() bool {
 		_, err := definitions.Get(t.Context(), operatorDefinition, metav1.GetOptions{})
-		return apierrors.IsNotFound(err)
+		return apierrors.IsNotFound(err) && !p.served(t) && !p.listed(t)
+	})
+}
+
+// served tells whether the API server takes requests for Clusters. It learns of definitions by a watch, a moment later.
+func (p plant) served(t *testing.T) bool {
+	t.Helper()
+	_, err := p.clusters().List(t.Context(), metav1.ListOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// listed tells whether the API server names Clusters among its kinds, which it does another moment later.
+func (p plant) listed(t *testing.T) bool {
+	t.Helper()
+	_, kinds, err := p.cluster.Clientset().Discovery().ServerGroupsAndResources()
+	if err != nil {
+		t.Log(err) // of a group that is coming or going
+	}
+	return slices.ContainsFunc(kinds, func(l *metav1.APIResourceList) bool {
+		return l.GroupVersion == operatorVersion && len(l.APIResources) > 0
 	})
 }
 
@@ -101,7 +121,7 @@ func (p plant) clusters() dynamic.ResourceInterface {
 
 func wait(t *testing.T, otherwise string, until func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !until(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !until(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(otherwise)
 		}
@@ -226,6 +246,8 @@ func (p plant) operator(t *testing.T) (stop func()) {
 		for {
 			select {
 			case <-quit:
+				return
+			case <-t.Context().Done():
 				return
 			case <-time.After(50 * time.Millisecond):
 			}

@@ -18,8 +18,11 @@ import (
 // startTime is how long a pod may take until its program runs.
 const startTime = time.Minute
 
-// removeTime bounds the removal of a pod, which is made after Ctrl-C as well.
-const removeTime = 10 * time.Second
+// createTime and removeTime bound what goes on after Ctrl-C: a Job that is being made, and its removal.
+const (
+	createTime = 30 * time.Second
+	removeTime = 10 * time.Second
+)
 
 // send runs one pod to its end, and takes it away. An error is that the cluster could not be asked, or that the run was
 // stopped; a pod that did not get to try is an outcome.
@@ -28,14 +31,16 @@ func (r *reach) send(ctx context.Context) (outcome, error) {
 		return outcome{way: untold, said: fmt.Sprintf("trust.caBundle has more than the %d kB that can be handed to a pod", mostCA>>10)}, nil
 	}
 	job := r.trip.job(r.stamp.Namespace, jobName+"-"+rand.String(5))
-	_, err := r.env.Kube.Clientset.BatchV1().Jobs(job.Namespace).Create(ctx, job, metav1.CreateOptions{FieldManager: kube.FieldManager})
+	err := r.create(ctx, job)
+	if err == nil {
+		defer r.takeAway(ctx, job.Name)
+	}
 	if ctx.Err() != nil {
 		return outcome{}, context.Cause(ctx)
 	}
 	if err != nil {
 		return outcome{way: untold, said: kube.Explain(err).Error()}, nil
 	}
-	defer r.takeAway(ctx, job.Name)
 	for began := time.Now(); ; {
 		got, done, err := r.look(ctx, job, time.Since(began))
 		switch {
@@ -50,6 +55,17 @@ func (r *reach) send(ctx context.Context) (outcome, error) {
 		case <-time.After(r.pause):
 		}
 	}
+}
+
+// create waits for the answer after Ctrl-C as well: only then is it known whether there is a Job to take away.
+func (r *reach) create(ctx context.Context, job *batchv1.Job) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTime)
+	defer cancel()
+	_, err := r.env.Kube.Clientset.BatchV1().Jobs(job.Namespace).Create(ctx, job, metav1.CreateOptions{FieldManager: kube.FieldManager})
+	return err
 }
 
 // look asks the pod first: a Job says that it failed, not of what.

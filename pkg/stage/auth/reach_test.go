@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -10,7 +11,10 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -240,15 +244,41 @@ func TestReachInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.reach.Apply(ctx, reachSeen{}) }()
-	for f.left(t) == 0 {
-		time.Sleep(20 * time.Millisecond)
-	}
+	wait(t, "no job is made", func() bool { return f.left(t) > 0 })
 	cancel(errNobody)
 	if err := <-ended; !errors.Is(err, errNobody) {
 		t.Errorf("got %v", err)
 	}
 	if f.left(t) != 0 || f.plan(t).Action != engine.Create {
 		t.Errorf("%d jobs are left, then %+v", f.left(t), f.plan(t))
+	}
+}
+
+// transport is a function that carries requests.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Ctrl-C while the Job is being made: it is taken away as well.
+func TestReachInterruptedAtOnce(t *testing.T) {
+	f := newField(t, platform.Auth{}, "")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	config := rest.CopyConfig(f.cluster.Config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return transport(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if r.Method == http.MethodPost {
+				cancel(errNobody)
+			}
+			return response, err
+		})
+	})
+	var err error
+	if f.reach.env.Kube.Clientset, err = kubernetes.NewForConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.reach.Apply(ctx, reachSeen{}); !errors.Is(err, errNobody) || f.left(t) != 0 {
+		t.Errorf("%v, %d jobs are left", err, f.left(t))
 	}
 }
 
@@ -280,9 +310,11 @@ func TestReachPodIsRestricted(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "root", Namespace: f.namespace}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
-	if _, err := core.CoreV1().Pods(f.namespace).Create(t.Context(), refused, metav1.CreateOptions{}); err == nil {
-		t.Fatal("the level is not enforced here, so this test shows nothing")
-	}
+	// the API server learns of its own namespaces by a watch, a moment later
+	wait(t, "the level is not enforced here, so this test shows nothing", func() bool {
+		_, err := core.CoreV1().Pods(f.namespace).Create(t.Context(), refused, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return apierrors.IsForbidden(err)
+	})
 	f.node(t, corev1.ContainerStateTerminated{})
 	if err := f.apply(t); err != nil || len(f.pods) != 1 {
 		t.Fatalf("%v, %d pods", err, len(f.pods))

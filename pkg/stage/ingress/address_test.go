@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -24,9 +25,16 @@ func balancer(t *testing.T, cluster *kubetest.Cluster, namespace, name string, p
 	for _, port := range ports {
 		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: "p" + strings.Repeat("x", int(port%10)), Port: port})
 	}
-	if _, err := cluster.Clientset().CoreV1().Services(namespace).Create(t.Context(), s, metav1.CreateOptions{}); err != nil {
+	services := cluster.Clientset().CoreV1().Services(namespace)
+	if _, err := services.Create(t.Context(), s, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	// the API server is shared by the package's tests, and one of them counts load balancers
+	t.Cleanup(func() {
+		if err := services.Delete(context.Background(), name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // The address of a controller that somebody else installed: found when there is one, asked for when there are more.

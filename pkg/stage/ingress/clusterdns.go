@@ -16,8 +16,10 @@ import (
 const (
 	// dnsPort is that of DNS, over TCP as well (RFC 7766).
 	dnsPort = 53
-	// questionTime bounds one question to a DNS server.
-	questionTime = 5 * time.Second
+	// tunnelTime bounds making a connection, four requests to the API server the first time, and questionTime one question
+	// through it.
+	tunnelTime   = 15 * time.Second
+	questionTime = 10 * time.Second
 )
 
 // clusterDNS is the DNS that pods ask, asked through the API server. What this machine can look up says nothing about pods.
@@ -55,13 +57,13 @@ func (d *clusterDNS) addresses(ctx context.Context, host string) ([]string, erro
 }
 
 func (d *clusterDNS) ask(ctx context.Context, host string, kind uint16) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, questionTime)
-	defer cancel()
 	conn, err := d.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, questionTime)
+	defer cancel()
 	client := &dns.Client{Net: "tcp", Timeout: questionTime}
 	answer, _, err := client.ExchangeWithConnContext(ctx, new(dns.Msg).SetQuestion(dns.Fqdn(host), kind), &dns.Conn{Conn: conn})
 	if err != nil {
@@ -73,6 +75,8 @@ func (d *clusterDNS) ask(ctx context.Context, host string, kind uint16) (*dns.Ms
 // dial opens a connection to the pods behind the Service of the cluster's DNS. kubeadm, k3s and the clouds have it under the
 // name of the program that it once was, OpenShift under its own.
 func (d *clusterDNS) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, tunnelTime)
+	defer cancel()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.tunnel != nil {

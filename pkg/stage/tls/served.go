@@ -37,6 +37,8 @@ type served struct {
 	env   stage.Env
 	place place
 	port  string
+	// limit of one handshake.
+	limit time.Duration
 	// onThisMachine also asks addresses that lead to this machine itself.
 	onThisMachine bool
 }
@@ -48,7 +50,7 @@ var (
 )
 
 func servedStep(env stage.Env, b base) engine.Step {
-	return engine.New(ServedID, &served{env: env, place: b.place, port: "443"}, stage.CertificateID, stage.AddressID)
+	return engine.New(ServedID, &served{env: env, place: b.place, port: "443", limit: handshakeTime}, stage.CertificateID, stage.AddressID)
 }
 
 // answered is what was seen of the certificate from outside.
@@ -121,7 +123,7 @@ func (s *served) ask(ctx context.Context, addresses []kube.Address, host string)
 			errs = append(errs, fmt.Errorf("%s leads to this machine only", a))
 			continue
 		}
-		chain, err := handshake(ctx, net.JoinHostPort(a.String(), s.port), host)
+		chain, err := s.handshake(ctx, net.JoinHostPort(a.String(), s.port), host)
 		if err == nil {
 			return chain, nil
 		}
@@ -131,8 +133,8 @@ func (s *served) ask(ctx context.Context, addresses []kube.Address, host string)
 }
 
 // handshake takes whatever certificate comes: nothing is sent to whoever has it.
-func handshake(ctx context.Context, address, host string) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+func (s *served) handshake(ctx context.Context, address, host string) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{ServerName: host, InsecureSkipVerify: true}}
 	conn, err := dialer.DialContext(ctx, "tcp", address)

@@ -62,7 +62,7 @@ func (s *site) look(t *testing.T, at string) *served {
 	}
 	s.env.Links = stage.NewLinks()
 	s.env.Links.Address.Set([]kube.Address{{IP: netip.MustParseAddr(host)}})
-	return &served{env: s.env, place: newBase(s.env, Options{}).place, port: port, onThisMachine: true}
+	return &served{env: s.env, place: newBase(s.env, Options{}).place, port: port, limit: time.Minute, onThisMachine: true}
 }
 
 func change(t *testing.T, s *served) engine.Change {
@@ -126,7 +126,7 @@ func TestServed(t *testing.T) {
 // Where nothing can be seen nothing is wrong; but whoever runs the controller is told what matters.
 func TestServedWhereNothingIsSeen(t *testing.T) {
 	s := newSite(t, acmetest.Options{})
-	step := &served{env: s.env, place: newBase(s.env, Options{}).place, port: "443"}
+	step := &served{env: s.env, place: newBase(s.env, Options{}).place, port: "443", limit: time.Minute}
 	unseen := func(why string) {
 		t.Helper()
 		if got := change(t, step); got.Action != engine.Unchanged || !strings.Contains(got.Why, "not looked at: "+why) {
