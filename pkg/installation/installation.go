@@ -299,9 +299,10 @@ func (i *Installation) busy(ctx context.Context) (string, error) {
 
 // AwaitHome waits until a namespace of Onyxia that is being deleted is gone, because neither record nor lock can be made
 // in it. It returns true when it had to: what was read of the record is no longer true then. Told is the reason, once each.
-func (i *Installation) AwaitHome(ctx context.Context, report func(engine.Event)) (bool, error) {
+// The wait ends after the limit, with an error that matches engine.ErrTimeout.
+func (i *Installation) AwaitHome(ctx context.Context, limit time.Duration, report func(engine.Event)) (bool, error) {
 	began, last := time.Now(), ""
-	return i.Kube.EndOfNamespace(ctx, i.Platform.Namespace(), func(reason string) {
+	return i.Kube.EndOfNamespace(ctx, i.Platform.Namespace(), limit, func(reason string) {
 		if reason != last {
 			report(engine.Event{Kind: engine.Waiting, ID: stage.NamespaceID(i.Platform.Namespace()), Stage: baseStage, Reason: reason, Elapsed: time.Since(began)})
 		}

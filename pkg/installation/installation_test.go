@@ -335,7 +335,7 @@ func TestAwaitHome(t *testing.T) {
 		told = append(told, fmt.Sprint(e.Kind, " ", e.ID, " ", strings.Contains(e.Reason, "is being deleted since")))
 		s.cluster.EndNamespace(t, s.namespace)
 	}
-	if waited, err := s.open(t).AwaitHome(t.Context(), report); waited || err != nil || told != nil {
+	if waited, err := s.open(t).AwaitHome(t.Context(), time.Minute, report); waited || err != nil || told != nil {
 		t.Errorf("%v, %v, told %v", waited, err, told)
 	}
 	if err := s.cluster.Clientset().CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}); err != nil {
@@ -344,7 +344,7 @@ func TestAwaitHome(t *testing.T) {
 	if _, err := s.open(t).Lock(t.Context()); err == nil || !strings.Contains(err.Error(), "is being deleted") {
 		t.Errorf("locked: %v", err)
 	}
-	waited, err := s.open(t).AwaitHome(t.Context(), report)
+	waited, err := s.open(t).AwaitHome(t.Context(), time.Minute, report)
 	if !waited || err != nil {
 		t.Errorf("%v, %v", waited, err)
 	}

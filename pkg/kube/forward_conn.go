@@ -160,7 +160,7 @@ func (t *Tunnel) carry(l *link, conn *forwarded, far net.Conn, data, failure htt
 }
 
 // complaintTime is how long the far end may take to say why it ended a connection.
-const complaintTime = 2 * time.Second
+const complaintTime = 10 * time.Second
 
 // complaint is what the far end says went wrong; empty when it ended the connection in order.
 func complaint(failure httpstream.Stream, l *link) string {

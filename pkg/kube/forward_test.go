@@ -13,9 +13,11 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -169,15 +171,40 @@ func TestForwardFindsTheNewPodAfterARestart(t *testing.T) {
 	}
 }
 
-func TestForwardTellsWhatThePodSays(t *testing.T) {
-	cluster, c, ns := connect(t)
-	putService(t, cluster, ns, corev1.ServicePort{Port: 8080})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// bound is an address that refuses connections until somebody listens there. It is held all the time: a port that was only
+// found to be free may be somebody else's the next moment.
+func bound(t *testing.T) (address string, listen func() net.Listener) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	syscall.CloseOnExec(fd)
+	file := os.NewFile(uintptr(fd), "bound")
+	t.Cleanup(func() { file.Close() })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port), func() net.Listener {
+		if err := syscall.Listen(fd, syscall.SOMAXCONN); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.FileListener(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+}
+
+func TestForwardTellsWhatThePodSays(t *testing.T) {
+	cluster, c, ns := connect(t)
+	putService(t, cluster, ns, corev1.ServicePort{Port: 8080})
+	address, listen := bound(t)
 	cluster.Back(t, ns, "web", 8080, address)
 	tunnel, err := c.Forward(t.Context(), ns, "web", 8080)
 	if err != nil {
@@ -189,10 +216,7 @@ func TestForwardTellsWhatThePodSays(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// The program comes up in the same pod: the same tunnel works.
-	if l, err = net.Listen("tcp", address); err != nil {
-		t.Fatal(err)
-	}
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })}}
+	server := &httptest.Server{Listener: listen(), Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })}}
 	server.Start()
 	defer server.Close()
 	if got, err := get(t.Context(), kube.HTTPClient(tunnel, nil), "http://x/"); err != nil || got != "up" {

@@ -70,29 +70,37 @@ func (l *lease) reread(ctx context.Context, last *coordinationv1.Lease) (*coordi
 	return live, nil
 }
 
-// renewed writes the Lease once more, also when somebody touched it; errTaken when it is no longer ours.
+// renewed writes the Lease once more, also when somebody touched it; errTaken when it is no longer ours. One that went
+// with its namespace stays ours, as it was last.
 func (l *lease) renewed(ctx context.Context, last *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	acquired := last.Spec.AcquireTime.Time
-	live, err := l.write(ctx, last, acquired)
-	if !errors.Is(err, errTaken) {
-		return live, err
+	for live := last; ; {
+		written, err := l.write(ctx, live, acquired)
+		if !errors.Is(err, errTaken) {
+			return written, err
+		}
+		if live, err = l.reread(ctx, last); err != nil {
+			return nil, err
+		}
+		if live == nil {
+			return last, l.homeless(ctx)
+		}
 	}
-	if live, err = l.reread(ctx, last); err != nil {
-		return nil, err
-	}
-	if live == nil {
-		return nil, errTaken
-	}
-	return l.write(ctx, live, acquired)
 }
 
-// homeless tells whether the namespace of the lock is gone or going. Our own run may be what removes it, and nobody else
-// can make a lock there as long as it is not made anew.
-func (l *lease) homeless(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, l.timing.Duration)
-	defer cancel()
+// homeless is nil when the namespace of the lock is gone or going. Our own run may be what removes it, and nobody else
+// can make a lock there as long as it is not made anew. Else it is errTaken, or why nobody can tell.
+func (l *lease) homeless(ctx context.Context) error {
 	home, err := l.homes.Get(ctx, l.namespace, metav1.GetOptions{})
-	return apierrors.IsNotFound(err) || err == nil && home.DeletionTimestamp != nil
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsForbidden(err) || err == nil && home.DeletionTimestamp == nil:
+		return errTaken
+	case err != nil:
+		return fmt.Errorf("read namespace %s: %w", l.namespace, err)
+	}
+	return nil
 }
 
 // Held is a lock that this process holds.
@@ -144,8 +152,6 @@ func (h *Held) renew(ctx context.Context) {
 			h.live, deadline, wait = live, began.Add(h.lease.timing.Duration), h.lease.timing.Renewal
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, errTaken) && h.lease.homeless(ctx):
-			deadline, wait = began.Add(h.lease.timing.Duration), h.lease.timing.Renewal
 		case errors.Is(err, errTaken) || !time.Now().Before(deadline):
 			close(h.lost)
 			return
@@ -162,19 +168,16 @@ func (h *Held) Lost() <-chan struct{} { return h.lost }
 func (h *Held) Unlock(ctx context.Context) error {
 	h.once.Do(func() { close(h.stop) })
 	<-h.done
-	err := h.remove(ctx, h.live.ResourceVersion)
-	if !apierrors.IsConflict(err) {
-		return err
+	for live := h.live; ; {
+		err := h.remove(ctx, live.ResourceVersion)
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		// Somebody touched it, or a renewal that was cut off was written after all.
+		if live, err = h.lease.reread(ctx, h.live); err != nil || live == nil {
+			return err
+		}
 	}
-	// Somebody touched it, or a renewal that was cut off was written after all.
-	live, err := h.lease.reread(ctx, h.live)
-	if err != nil || live == nil {
-		return err
-	}
-	if err := h.remove(ctx, live.ResourceVersion); !apierrors.IsConflict(err) {
-		return err
-	}
-	return nil
 }
 
 func (h *Held) remove(ctx context.Context, version string) error {

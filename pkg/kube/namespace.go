@@ -178,19 +178,29 @@ func blockedByEnd(namespace, why, fix string) engine.Change {
 }
 
 // EndOfNamespace waits until a namespace that is being deleted is gone, and tells at each look what that waits for. It
-// returns false at once for one that is not being deleted. The context bounds the wait.
-func (c *Client) EndOfNamespace(ctx context.Context, name string, tell func(reason string)) (bool, error) {
-	for waited := false; ; waited = true {
-		ending, err := c.endingNamespace(ctx, name)
-		if err != nil || ending == "" {
-			return waited, err
-		}
+// returns false at once for one that is not being deleted. The limit bounds the wait, not the first look; an error that
+// says that it is over matches engine.ErrTimeout.
+func (c *Client) EndOfNamespace(ctx context.Context, name string, limit time.Duration, tell func(reason string)) (bool, error) {
+	ending, err := c.endingNamespace(ctx, name)
+	if err != nil || ending == "" {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, engine.ErrTimeout)
+	defer cancel()
+	for {
 		tell(ending)
 		select {
 		case <-ctx.Done():
-			return waited, fmt.Errorf("%w: %s; %s", context.Cause(ctx), ending, endingFix(name))
 		case <-time.After(goneInterval):
 		}
+		now, err := c.endingNamespace(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+			return true, fmt.Errorf("%w: %s; %s", context.Cause(ctx), ending, endingFix(name))
+		case err != nil || now == "":
+			return true, err
+		}
+		ending = now
 	}
 }
 

@@ -178,20 +178,25 @@ func TestEndOfNamespace(t *testing.T) {
 	cluster, c, ns := connect(t)
 	nobody := func(reason string) { t.Errorf("waits: %s", reason) }
 	for _, name := range []string{ns, "nowhere"} {
-		if waited, err := c.EndOfNamespace(t.Context(), name, nobody); waited || err != nil {
+		if waited, err := c.EndOfNamespace(t.Context(), name, time.Minute, nobody); waited || err != nil {
 			t.Errorf("%s: %v, %v", name, waited, err)
 		}
 	}
 	if err := cluster.Clientset().CoreV1().Namespaces().Delete(t.Context(), ns, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	short, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, engine.ErrTimeout)
-	defer cancel()
-	if _, err := c.EndOfNamespace(short, ns, func(string) {}); !errors.Is(err, engine.ErrTimeout) || !strings.Contains(err.Error(), "is being deleted since") {
+	for _, short := range []time.Duration{0, 100 * time.Millisecond, 600 * time.Millisecond} {
+		if _, err := c.EndOfNamespace(t.Context(), ns, short, func(string) {}); !errors.Is(err, engine.ErrTimeout) || !strings.Contains(err.Error(), "is being deleted since") {
+			t.Errorf("within %s: %v", short, err)
+		}
+	}
+	interrupted := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	if _, err := c.EndOfNamespace(ctx, ns, time.Hour, func(string) { cancel(interrupted) }); !errors.Is(err, interrupted) {
 		t.Errorf("got %v", err)
 	}
 	told := 0
-	waited, err := c.EndOfNamespace(t.Context(), ns, func(string) {
+	waited, err := c.EndOfNamespace(t.Context(), ns, time.Minute, func(string) {
 		if told++; told == 2 {
 			cluster.EndNamespace(t, ns)
 		}

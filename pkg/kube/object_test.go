@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -252,7 +251,7 @@ func TestObjectOfAnUnknownKind(t *testing.T) {
 
 // A release may bring the definition of a kind after discovery was read and cached.
 func TestKindThatCameAfterDiscovery(t *testing.T) {
-	_, c, ns := connect(t)
+	cluster, c, ns := connect(t)
 	want := object(t, `{apiVersion: kubetest.example.org/v1, kind: Widget, metadata: {name: x}, spec: {size: 3, parts: [{name: a}, {name: b}]}}`, ns)
 	o := kube.NewObject(c, kube.Fixed(want))
 	wantAction(t, plan(t, o), engine.Create)
@@ -278,19 +277,19 @@ status: {acceptedNames: {kind: "", plural: ""}, conditions: null, storedVersions
 			t.Error(err)
 		}
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	eventually(t, "the definition is established", func() bool {
 		health, err := crd.Ready(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if health.Ready {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("definition not established: %+v", health)
-		}
-	}
+		return health.Ready
+	})
 	wantAction(t, plan(t, crd), engine.Unchanged)
+	// Discovery names the kind a moment after it is established; what our client has cached does not.
+	eventually(t, "discovery names the kind", func() bool {
+		_, err := clientFor(t, cluster.Kubeconfig).Mapper.RESTMapping(want.GroupVersionKind().GroupKind())
+		return err == nil
+	})
 	mustApply(t, o)
 	wantAction(t, plan(t, o), engine.Unchanged)
 }
@@ -339,9 +338,16 @@ func TestObjectInAnEndingNamespaceIsBlocked(t *testing.T) {
 	if !strings.Contains(change.Why, "example.org/hold") {
 		t.Errorf("%+v", change)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if err := there.Gone(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "example.org/hold") {
+	// The time is up when it is looked at for the second time.
+	ctx, cancel := context.WithCancelCause(t.Context())
+	looks, held := 0, object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: held}}`, ns)
+	watched := kube.NewObject(c, func(context.Context) (*unstructured.Unstructured, error) {
+		if looks++; looks == 2 {
+			cancel(context.DeadlineExceeded)
+		}
+		return held, nil
+	})
+	if err := watched.Gone(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "example.org/hold") {
 		t.Errorf("got %v", err)
 	}
 }

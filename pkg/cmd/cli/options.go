@@ -91,9 +91,7 @@ func (o *Options) OpenSettled(ctx context.Context, timeout time.Duration) (*inst
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, timeout, engine.ErrTimeout)
-	defer cancel()
-	waited, err := inst.AwaitHome(bounded, NewProgress(nil, o.ErrOut).Report)
+	waited, err := inst.AwaitHome(ctx, timeout, NewProgress(nil, o.ErrOut).Report)
 	if err != nil || !waited {
 		return inst, err
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a script waits for something that has to happen.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 type command = func(*testscript.TestScript, bool, []string)
 

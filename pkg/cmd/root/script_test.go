@@ -144,7 +144,7 @@ func (w *world) authority(t *testing.T, env *testscript.Env) error {
 		"ACME":                 w.ca.Directory,
 		"DNSUPDATE_NAMESERVER": w.dns.Addr, "DNSUPDATE_TSIG_KEY": "onyxia.", "DNSUPDATE_TSIG_ALGORITHM": "hmac-sha256.",
 		"DNSUPDATE_TSIG_SECRET_FILE": filepath.Join(env.WorkDir, "tsig.secret"),
-		"DNSUPDATE_POLLING_INTERVAL": "1", "DNSUPDATE_PROPAGATION_TIMEOUT": "20",
+		"DNSUPDATE_POLLING_INTERVAL": "1", "DNSUPDATE_PROPAGATION_TIMEOUT": "60",
 	} {
 		env.Setenv(name, value)
 	}

@@ -58,7 +58,8 @@ func (d *dnsOptions) run(ctx context.Context) error {
 			fmt.Fprintln(d.Out, r)
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout, engine.ErrTimeout)
+	// The end of the time ends the wait and cuts no look short, whose answer would be another one then.
+	waiting, cancel := context.WithTimeoutCause(ctx, d.timeout, engine.ErrTimeout)
 	defer cancel()
 	for {
 		seen := ingress.Look(ctx, d.lookup(), records)
@@ -68,8 +69,8 @@ func (d *dnsOptions) run(ctx context.Context) error {
 		}
 		fmt.Fprintf(d.ErrOut, "waiting for DNS: %s\n", strings.Join(missing, "; "))
 		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %s", context.Cause(ctx), strings.Join(missing, "; "))
+		case <-waiting.Done():
+			return fmt.Errorf("%w: %s", context.Cause(waiting), strings.Join(missing, "; "))
 		case <-time.After(lookInterval):
 		}
 	}
