@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -343,26 +344,27 @@ func TestWaiting(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(nil)
-			n := 0
-			slow := &slowThing{thing{w: w, key: "a", want: "1", health: func() (Health, error) {
-				h := c.health[min(n, len(c.health)-1)]
-				n++
-				return h, nil
-			}}}
-			var reasons []string
-			run := Run{Steps: []Step{New("release/a", slow)}, Report: func(e Event) {
-				if e.Kind == Waiting {
-					reasons = append(reasons, e.Reason)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(nil)
+				n := 0
+				slow := &slowThing{thing{w: w, key: "a", want: "1", health: func() (Health, error) {
+					h := c.health[min(n, len(c.health)-1)]
+					n++
+					return h, nil
+				}}}
+				var reasons []string
+				run := Run{Steps: []Step{New("release/a", slow)}, Report: func(e Event) {
+					if e.Kind == Waiting {
+						reasons = append(reasons, e.Reason)
+					}
+				}}
+				err := run.Apply(t.Context(), mustPlan(t, run), Options{Timeout: c.timeout})
+				if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+					t.Fatalf("got %v", err)
 				}
-			}}
-			err := run.Apply(t.Context(), mustPlan(t, run), Options{Timeout: c.timeout})
-			if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
-				t.Fatalf("got %v", err)
-			}
-			same(t, reasons, c.reasons)
-			same(t, errors.Is(err, ErrTimeout), c.isTime)
+				same(t, reasons, c.reasons)
+				same(t, errors.Is(err, ErrTimeout), c.isTime)
+			})
 		})
 	}
 }
@@ -476,7 +478,7 @@ func TestIndependentStepsRunAtOnce(t *testing.T) {
 		select {
 		case <-both:
 			return nil
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			return errors.New("alone")
 		}
 	}

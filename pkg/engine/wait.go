@@ -41,15 +41,26 @@ func (e *NotReadyError) Error() string {
 // Is makes errors.Is(err, ErrTimeout) true for waits that ran out of time.
 func (e *NotReadyError) Is(target error) bool { return target == ErrTimeout && e.TimedOut }
 
+// firstLook is how long the first question may take however short the wait is: without an answer nobody can say what is
+// waited for.
+const firstLook = 30 * time.Second
+
 // ready waits until a step works.
 func (a *applier) ready(ctx context.Context, s Step, began time.Time) error {
 	limit := a.timeout
 	if s.patience != nil {
 		limit = s.patience()
 	}
+	look, done := context.WithTimeoutCause(ctx, max(limit, firstLook), ErrTimeout)
+	defer done()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
 	defer cancel()
-	return a.await(ctx, s, s.ready, began)
+	return a.await(ctx, s, func(asked context.Context) (Health, error) {
+		if look != nil {
+			asked, look = look, nil
+		}
+		return s.ready(asked)
+	}, began)
 }
 
 // await polls until what is asked for is so, and says what it waits for. The context ends the wait, with ErrTimeout as its
@@ -68,7 +79,7 @@ func (a *applier) await(ctx context.Context, s Step, ask func(context.Context) (
 		if health.Hopeless {
 			return &NotReadyError{Waited: time.Since(began), Reason: health.Reason}
 		}
-		if ctx.Err() == nil && (health.Reason != last.Reason || time.Since(told) >= tellInterval) {
+		if (err == nil || ctx.Err() == nil) && (health.Reason != last.Reason || time.Since(told) >= tellInterval) {
 			a.run.report(Event{Kind: Waiting, ID: s.ID, Stage: s.Stage, Reason: health.Reason, Elapsed: time.Since(began)})
 			last, told = health, time.Now()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -72,17 +73,51 @@ type impatient struct {
 func (r *impatient) Patience() time.Duration { return r.limit }
 
 func TestPatience(t *testing.T) {
-	w := newWorld(nil)
-	step := &impatient{slowThing: slowThing{thing{w: w, key: "a", want: "1", health: func() (Health, error) { return Health{Reason: "no such record"}, nil }}}}
-	run := Run{Steps: []Step{New("names/a", step)}}
-	began := time.Now()
-	err := run.Apply(t.Context(), mustPlan(t, run), Options{Timeout: time.Hour})
-	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "names/a: not ready after 0s: no such record; look at it, then run the same command again") {
-		t.Errorf("got %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(nil)
+		step := &impatient{slowThing: slowThing{thing{w: w, key: "a", want: "1", health: func() (Health, error) { return Health{Reason: "no such record"}, nil }}}}
+		run := Run{Steps: []Step{New("names/a", step)}}
+		began := time.Now()
+		err := run.Apply(t.Context(), mustPlan(t, run), Options{Timeout: time.Hour})
+		if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "names/a: not ready after 0s: no such record; look at it, then run the same command again") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(began); took > pollInterval {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// slow is a thing that takes a while to say how it is, and does not say it to whoever has no time.
+type slow struct {
+	slowThing
+	takes time.Duration
+}
+
+func (r *slow) Ready(ctx context.Context) (Health, error) {
+	select {
+	case <-ctx.Done():
+		return Health{}, ctx.Err()
+	case <-time.After(r.takes):
+		return Health{Reason: "no address"}, nil
 	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("took %s", took)
-	}
+}
+
+// A wait that is shorter than one look still says what it waited for.
+func TestFirstLookIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		run := Run{Steps: []Step{New("address/a", &slow{slowThing{thing{w: newWorld(nil), key: "a", want: "1"}}, 3 * time.Second})}, Report: func(e Event) {
+			if e.Kind == Waiting {
+				told = append(told, e.Reason)
+			}
+		}}
+		err := run.Apply(t.Context(), mustPlan(t, run), Options{Timeout: time.Second})
+		if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "not ready after 3s: no address") {
+			t.Errorf("got %v", err)
+		}
+		same(t, told, []string{"no address"})
+	})
 }
 
 // leaving is a thing that is still there for a while after its removal.
@@ -111,23 +146,24 @@ func TestRemovalIsWaitedFor(t *testing.T) {
 		"never":        {health: []Health{terminating}, told: []string{"started", "waiting pods are remaining", "failed"}, fails: "namespace/a: not gone after 1s: pods are remaining; look at it, then run the same command again"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(map[string]string{"a": "1"})
-			var told []string
-			run := Run{Steps: []Step{New("namespace/a", &leaving{thing{w: w, key: "a", want: "1"}, c.health})}, Report: func(e Event) {
-				told = append(told, strings.TrimSpace(string(e.Kind)+" "+e.Result+e.Reason))
-			}}
-			plan, err := run.PlanRemoval(t.Context(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 1200*time.Millisecond, ErrTimeout)
-			defer cancel()
-			err = run.Remove(ctx, plan)
-			if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
-				t.Errorf("got %v", err)
-			}
-			same(t, told, c.told)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(map[string]string{"a": "1"})
+				var told []string
+				run := Run{Steps: []Step{New("namespace/a", &leaving{thing{w: w, key: "a", want: "1"}, c.health})}, Report: func(e Event) {
+					told = append(told, strings.TrimSpace(string(e.Kind)+" "+e.Result+e.Reason))
+				}}
+				plan, err := run.PlanRemoval(t.Context(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeoutCause(t.Context(), 1200*time.Millisecond, ErrTimeout)
+				defer cancel()
+				err = run.Remove(ctx, plan)
+				if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+					t.Errorf("got %v", err)
+				}
+				same(t, told, c.told)
+			})
 		})
 	}
 }
