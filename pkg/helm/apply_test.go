@@ -8,6 +8,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 )
 
 func TestValuesThatTheChartRefuses(t *testing.T) {
@@ -55,7 +57,16 @@ func TestMissingRights(t *testing.T) {
 	if _, err := own.RbacV1().RoleBindings(s.namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	resource := s.clientOf(s.cluster.User(t, "somebody")).Release(r)
+	client := s.clientOf(s.cluster.User(t, "somebody"))
+	// The API server learns of roles a moment after they are made.
+	err := poll(t.Context(), func() (bool, error) {
+		missing, err := client.Kube.Missing(t.Context(), []kube.Right{{Resource: "secrets", Verb: "list", Namespace: s.namespace}})
+		return len(missing) == 0, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resource := client.Release(r)
 	seen, err := resource.Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"helm.sh/helm/v3/pkg/chart"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -90,19 +92,24 @@ func (c *Client) define(ctx context.Context, wanted []object) (other []string, e
 	return other, err
 }
 
-// served waits until discovery names the kinds: it does so a little later than the definition is established, and what
-// was kept of it on disk may be older than the definition.
+// served waits until discovery names the kinds, which it does a little later than the definition is established, and
+// until their objects can be asked for: of a definition that is made anew discovery may still know from before.
 func (c *Client) served(ctx context.Context, definitions []object) error {
 	for _, crd := range definitions {
 		group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
 		kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
 		err := poll(ctx, func() (bool, error) {
-			_, err := c.Kube.Mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
+			mapping, err := c.Kube.Mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
 			if meta.IsNoMatchError(err) {
 				c.Kube.Mapper.Reset()
 				return false, nil
 			}
-			return err == nil, err
+			if err != nil {
+				return false, err
+			}
+			// A user who may not list them learns of missing rights elsewhere.
+			_, err = c.Kube.Dynamic.Resource(mapping.Resource).List(ctx, metav1.ListOptions{Limit: 1})
+			return !apierrors.IsNotFound(err), nil
 		})
 		if err != nil {
 			return fmt.Errorf("customresourcedefinition/%s: %w", crd.GetName(), err)

@@ -206,7 +206,7 @@ func TestDownloadEndsWithTheContext(t *testing.T) {
 		client := &Client{HTTP: server.Client()}
 		began := time.Now()
 		err := client.Fetch(ctx, profile.Chart{Repository: repository, Name: "demo", Version: "1.0.0", SHA256: testDigest})
-		if err == nil || time.Since(began) > 3*time.Second {
+		if err == nil || time.Since(began) > time.Minute {
 			t.Errorf("%s: %v after %s", repository, err, time.Since(began))
 		}
 		if !errors.Is(err, context.DeadlineExceeded) && strings.HasPrefix(repository, "http") {

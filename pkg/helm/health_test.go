@@ -52,7 +52,7 @@ func TestByTheEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := first.Apply(t.Context(), plan, engine.Options{Timeout: 20 * time.Second}); err != nil {
+	if err := first.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -64,7 +64,7 @@ func TestByTheEngine(t *testing.T) {
 	if !plan.Settled() {
 		t.Errorf("second plan: %+v", plan.Steps)
 	}
-	if err := second.Apply(t.Context(), plan, engine.Options{Timeout: 20 * time.Second}); err != nil {
+	if err := second.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	if writes := mark.Writes(t); len(writes) > 0 {

@@ -87,7 +87,7 @@ func (r *ReleaseResource) gone(ctx context.Context, stored *Stored) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()
-	latest := ""
+	latest := "something (nothing could be read in that time)"
 	err = poll(ctx, func() (bool, error) {
 		left, err := r.left(ctx, objects)
 		if err != nil || left == "" {

@@ -88,7 +88,7 @@ func TestRemoveRefusesToDeleteClaims(t *testing.T) {
 	s.wantRevisions("1 deployed")
 
 	// Asked for by name, it goes: no controller takes the finalizer off here, so the wait for its end is cut short.
-	r.DeleteVolumes, r.Timeout = true, time.Second
+	r.DeleteVolumes, r.Timeout = true, 5*time.Second
 	wantError(t, s.client().Release(r).Remove(t.Context()), "still persistentvolumeclaim/data")
 	claim, err := s.cluster.Clientset().CoreV1().PersistentVolumeClaims(s.namespace).Get(t.Context(), "data", metav1.GetOptions{})
 	if err != nil || claim.DeletionTimestamp == nil {
