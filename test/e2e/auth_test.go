@@ -53,7 +53,7 @@ func TestAuth(t *testing.T) {
 				ClientID string `json:"clientID"`
 			} `json:"oidcConfiguration"`
 		}
-		if err := json.Unmarshal([]byte(b.curl("https://onyxia.demo.test/api/public/configuration")), &served); err != nil {
+		if err := json.Unmarshal([]byte(b.configuration()), &served); err != nil {
 			t.Fatal(err)
 		}
 		if served.OIDC.Issuer != issuer || served.OIDC.ClientID != "onyxia" {
@@ -290,8 +290,8 @@ func (b testbed) stoppedHalfWay() {
 		if cut.code != 0 && cut.stderr == "" {
 			t.Errorf("%s deleted: exit code %d and not a word", pod, cut.code)
 		}
-		b.in("kubectl", "-n", "keycloak", "rollout", "status", "statefulset/keycloak-db", "--timeout=120s")
-		b.in("kubectl", "-n", "keycloak", "rollout", "status", "statefulset/keycloak", "--timeout=300s")
+		b.again("keycloak", "keycloak-db-0", "condition=Ready")
+		b.again("keycloak", "keycloak-0", "condition=Ready")
 		b.onyxia("auth", "install").ok(t)
 		b.onyxia("diff", "auth").ok(t)
 		var mappers []struct {
@@ -424,7 +424,8 @@ func TestSignUpInBrowser(t *testing.T) {
 		err := chromedp.Run(ctx,
 			chromedp.Navigate(login),
 			chromedp.Click(`//a[contains(@href, "registration")]`, chromedp.BySearch),
-			chromedp.WaitVisible("#username", chromedp.ByQuery),
+			// the page that is being left has a #username as well
+			chromedp.WaitVisible("#email", chromedp.ByQuery),
 			fill("Dave.B"),
 			// the browser itself refuses, by the pattern that the user profile gives the field
 			chromedp.Evaluate(`!document.querySelector("#username").checkValidity()`, &refused),
@@ -480,7 +481,7 @@ func (b testbed) told(t *testing.T) told {
 	var served struct {
 		OIDC told `json:"oidcConfiguration"`
 	}
-	if err := json.Unmarshal([]byte(b.curl("https://onyxia.demo.test/api/public/configuration")), &served); err != nil {
+	if err := json.Unmarshal([]byte(b.configuration()), &served); err != nil {
 		t.Fatal(err)
 	}
 	return served.OIDC

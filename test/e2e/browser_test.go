@@ -38,16 +38,17 @@ func inBrowser(t *testing.T, look func(context.Context, *testing.T)) {
 		}
 		return
 	}
-	home := t.TempDir()
+	home := browserHome(t)
 	b.trust(home)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.Env("HOME="+home),
-		chromedp.WindowSize(1400, 1000), chromedp.Flag("disable-quic", true), chromedp.Flag("lang", "en"))
+		chromedp.WindowSize(1400, 1000), chromedp.Flag("disable-quic", true), chromedp.Flag("lang", "en"),
+		chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	defer stop()
 	ctx, stop = chromedp.NewContext(ctx)
 	defer stop()
-	ctx, stop = context.WithTimeout(ctx, 3*time.Minute)
+	ctx, stop = context.WithTimeout(ctx, 8*time.Minute)
 	defer stop()
 	// The web application tells API errors by alert(), which would stop everything.
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -70,6 +71,29 @@ func inBrowser(t *testing.T, look func(context.Context, *testing.T)) {
 		}
 	}()
 	look(ctx, t)
+}
+
+// browserHome is a folder that goes with the test. Processes of the browser write into its profile for a moment after the
+// first of them has ended, so that it may have to be removed more than once.
+func browserHome(t *testing.T) string {
+	t.Helper()
+	home, err := os.MkdirTemp("", "e2e-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			err := os.RemoveAll(home)
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return home
 }
 
 // beside tells whether this process runs in the browser's namespace.

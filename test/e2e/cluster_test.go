@@ -22,6 +22,9 @@ import (
 // patience bounds every command of the tests.
 const patience = 10 * time.Minute
 
+// held bounds how long a command that was killed may be waited for, since a program that it left behind may hold its output.
+const held = 30 * time.Second
+
 // testbed is the running cluster.
 type testbed struct {
 	t    testing.TB
@@ -35,11 +38,14 @@ func bed(t testing.TB) testbed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := os.Getenv("TESTBED_HOME")
-	if home == "" {
-		home = filepath.Join(os.Getenv("HOME"), ".cache", "onyxia-cluster")
+	return testbed{t: t, root: root, home: testbedHome()}
+}
+
+func testbedHome() string {
+	if home := os.Getenv("TESTBED_HOME"); home != "" {
+		return home
 	}
-	return testbed{t: t, root: root, home: home}
+	return filepath.Join(os.Getenv("HOME"), ".cache", "onyxia-cluster")
 }
 
 // run is a file that the testbed left for users of the cluster.
@@ -128,6 +134,7 @@ func (b testbed) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = b.root
 	cmd.Env = append(os.Environ(), "TESTBED_HOME="+b.home)
+	cmd.WaitDelay = held
 	return cmd
 }
 
@@ -165,6 +172,24 @@ func (b testbed) plugin(cmd *exec.Cmd) result {
 	return result{stdout: out.String(), stderr: errOut.String(), code: cmd.ProcessState.ExitCode(), took: time.Since(began)}
 }
 
+// says repeats a look at something that is just starting until the plugin prints that, and gives the last answer.
+func (b testbed) says(what string, args ...string) result {
+	b.t.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(time.Second) {
+		if r := b.onyxia(args...); strings.Contains(r.stdout+r.stderr, what) || time.Now().After(deadline) {
+			return r
+		}
+	}
+}
+
+// again waits for a pod that was deleted a moment ago: until there is another, and until that is as wanted.
+func (b testbed) again(namespace, pod, state string) {
+	b.t.Helper()
+	for _, wanted := range []string{"create", state} {
+		b.in("kubectl", "-n", namespace, "wait", "pod/"+pod, "--for="+wanted, "--timeout=300s")
+	}
+}
+
 // ok fails the test when the plugin did.
 func (r result) ok(t testing.TB) result {
 	t.Helper()
@@ -200,6 +225,13 @@ func (b testbed) acme(f func()) []string {
 func (b testbed) curl(url string, args ...string) string {
 	b.t.Helper()
 	return b.in(append([]string{"curl", "-sS", "--cacert", b.run("acme-root.pem"), url}, args...)...)
+}
+
+// configuration is what Onyxia's API tells everybody. The ingress controller reads seconds late that a pod has gone, and
+// answers 502 for it meanwhile: that is asked again.
+func (b testbed) configuration() string {
+	b.t.Helper()
+	return b.curl("https://onyxia.demo.test/api/public/configuration", "-f", "--retry", "30", "--retry-delay", "1")
 }
 
 // state is everything in the cluster that the plugin is answerable for, without what differs from run to run.

@@ -8,13 +8,16 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,11 +109,41 @@ func (b testbed) shelve() string {
 func TestMain(m *testing.M) {
 	folder := os.Getenv("E2E_SHELF")
 	if folder == "" {
+		lock, err := alone()
+		if err != nil {
+			log.Fatal(err)
+		}
 		m.Run()
+		runtime.KeepAlive(lock)
 		return
 	}
 	server := &http.Server{Addr: shelf, Handler: http.FileServer(http.Dir(folder)), ReadHeaderTimeout: time.Minute}
 	log.Fatal(server.ListenAndServe())
+}
+
+// alone waits for other runs of these tests, which have the same cluster; one that was killed may have left some behind. The
+// lock ends with the process. The part of a test that runs in the browser's namespace belongs to one that has it.
+func alone() (*os.File, error) {
+	if os.Getenv(besideVariable) != "" {
+		return nil, nil
+	}
+	home := testbedHome()
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(home, "e2e.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	taken := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(taken, syscall.EWOULDBLOCK) {
+		log.Print("another run of these tests is at work on the cluster: waiting for it to end")
+		taken = syscall.EINTR
+	}
+	for errors.Is(taken, syscall.EINTR) {
+		taken = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	}
+	return lock, taken
 }
 
 // lives is a user's first quarter of an hour.

@@ -40,7 +40,7 @@ func TestUp(t *testing.T) {
 		var served struct {
 			Regions []map[string]any `json:"regions"`
 		}
-		if err := json.Unmarshal([]byte(b.curl("https://onyxia.demo.test/api/public/configuration")), &served); err != nil || len(served.Regions) != 1 {
+		if err := json.Unmarshal([]byte(b.configuration()), &served); err != nil || len(served.Regions) != 1 {
 			t.Errorf("served %v, %v", served, err)
 		}
 	})

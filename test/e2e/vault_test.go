@@ -44,10 +44,10 @@ func (b testbed) vaultFromNothing(file string) (said []string) {
 		return r
 	}
 	install := tell(b.onyxia("vault", "install"))
-	if install.code != 1 || !strings.Contains(install.stderr, "kubectl onyxia vault init --keys-file") || install.took > 3*time.Minute {
+	if install.code != 1 || !strings.Contains(install.stderr, "kubectl onyxia vault init --keys-file") || install.took > 6*time.Minute {
 		t.Fatalf("without keys: exit code %d after %s\n%s%s", install.code, install.took, install.stdout, install.stderr)
 	}
-	if served := b.curl("https://onyxia.demo.test/api/public/configuration"); strings.Contains(served, "onyxia-kv") {
+	if served := b.configuration(); strings.Contains(served, "onyxia-kv") {
 		t.Errorf("Onyxia was told of a Vault that does not serve yet: %s", served)
 	}
 	if status := tell(b.onyxia("vault", "status")); status.code != 3 || !strings.Contains(status.stdout, "vault init") {
@@ -79,7 +79,7 @@ func (b testbed) vaultFromNothing(file string) (said []string) {
 	if b.keys(file).RootToken != "" {
 		t.Error("the root token is still in the key file")
 	}
-	if served := b.curl("https://onyxia.demo.test/api/public/configuration"); !strings.Contains(served, `"kvEngine":"onyxia-kv"`) {
+	if served := b.configuration(); !strings.Contains(served, `"kvEngine":"onyxia-kv"`) {
 		t.Errorf("Onyxia was not told of Vault: %s", served)
 	}
 	return said
@@ -301,14 +301,8 @@ func (b testbed) noKeys(file string, said []string) {
 func (b testbed) vaultRestarted(file string) {
 	t := b.t.(*testing.T)
 	b.in("kubectl", "-n", "vault", "delete", "pod", "vault-0")
-	b.in("kubectl", "-n", "vault", "wait", "--for=jsonpath={.status.phase}=Running", "--timeout=120s", "pod/vault-0")
-	var status result
-	for range 20 {
-		if status = b.onyxia("vault", "status"); strings.Contains(status.stdout, "sealed") {
-			break
-		}
-		time.Sleep(2 * time.Second)
-	}
+	b.again("vault", "vault-0", "jsonpath={.status.phase}=Running")
+	status := b.says("kubectl onyxia vault unseal", "vault", "status")
 	if status.code != 3 || !strings.Contains(status.stdout, "kubectl onyxia vault unseal") {
 		t.Errorf("status: exit code %d\n%s", status.code, status.stdout)
 	}
@@ -341,7 +335,7 @@ func (b testbed) vaultReinstalled(file string) {
 			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)
 		}
 	}
-	if served := b.curl("https://onyxia.demo.test/api/public/configuration"); strings.Contains(served, "onyxia-kv") {
+	if served := b.configuration(); strings.Contains(served, "onyxia-kv") {
 		t.Errorf("Onyxia still calls a Vault that is gone: %s", served)
 	}
 	b.onyxia("vault", "install", "--keys-file", file).ok(t)

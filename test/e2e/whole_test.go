@@ -38,14 +38,13 @@ func TestWholeDatalab(t *testing.T) {
 	t.Run("a sealed Vault is said, and opens again", func(t *testing.T) {
 		b := bed(t)
 		b.in("kubectl", "-n", "vault", "delete", "pod", "vault-0")
-		b.in("kubectl", "-n", "vault", "wait", "pod/vault-0", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
-		time.Sleep(3 * time.Second)
-		sealed := b.onyxia("vault", "status")
+		b.again("vault", "vault-0", "jsonpath={.status.phase}=Running")
+		sealed := b.says("sealed", "vault", "status")
 		if sealed.code != 3 || !strings.Contains(sealed.stdout, "sealed") {
 			t.Errorf("exit code %d\n%s", sealed.code, sealed.stdout)
 		}
 		b.onyxia("vault", "unseal", "--keys-file", keys).ok(t)
-		b.in("kubectl", "-n", "vault", "wait", "pod/vault-0", "--for=condition=Ready", "--timeout=60s")
+		b.again("vault", "vault-0", "condition=Ready")
 		b.onyxia("vault", "status").ok(t)
 	})
 	t.Run("the keys are nowhere else", func(t *testing.T) {

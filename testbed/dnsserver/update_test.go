@@ -1,7 +1,6 @@
 package dnsserver_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -23,14 +22,12 @@ func rr(t *testing.T, text string) dns.RR {
 // send sends an update signed with the key, or unsigned for an empty name, and returns the response code.
 func send(t *testing.T, s *dnsserver.Server, m *dns.Msg, key, secret string) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	c := &dns.Client{Net: "tcp"}
+	c := &dns.Client{Net: "tcp", Timeout: patience}
 	if key != "" {
 		c.TsigSecret = map[string]string{key: secret}
 		m.SetTsig(key, dns.HmacSHA256, 300, time.Now().Unix())
 	}
-	r, _, err := c.ExchangeContext(ctx, m, s.Addr())
+	r, _, err := c.ExchangeContext(t.Context(), m, s.Addr())
 	if r == nil {
 		t.Fatal(err)
 	}

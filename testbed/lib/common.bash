@@ -49,7 +49,8 @@ needs_machine() {
     die "a node needs its own network namespace and mounts, and this machine allows none (a container without --privileged?): run this elsewhere, $way_out"
   local groups=/sys/fs/cgroup
   [ -e $groups/cgroup.controllers ] || groups=$groups/memory
-  { mkdir "$groups/testbed-probe" && rmdir "$groups/testbed-probe"; } 2>/dev/null ||
+  # a name of its own: another run may be probing, and one that was killed left its probe
+  { mkdir "$groups/testbed-probe-$$" && rmdir "$groups/testbed-probe-$$"; } 2>/dev/null ||
     die "a node needs cgroups, and none can be made in $groups (a container without --privileged?): run this elsewhere, $way_out"
 }
 
@@ -68,7 +69,7 @@ needs_packages() {
     die "Debian packages ${packages[*]} are missing and there is no apt-get here: install what they hold, $way_out"
   [ "$(id -u)" = 0 ] || die "Debian packages ${packages[*]} are missing: run this as root, or apt-get install them first"
   say "installing Debian packages: ${packages[*]}"
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >/dev/null
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${packages[@]}"; } >/dev/null
 }
 
 # seconds_since START: for telling how long something took; START is a value of $SECONDS

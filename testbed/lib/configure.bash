@@ -88,7 +88,8 @@ configure_names() {
   forward test 127.0.0.1:5353
 }
 END
-  if [ ! -f "$run/tsig.secret" ]; then (umask 077 && openssl rand -base64 32 >"$run/tsig.secret"); fi
+  # a run that was killed may have left it empty
+  if [ ! -s "$run/tsig.secret" ]; then (umask 077 && openssl rand -base64 32 >"$run/tsig.secret"); fi
   (umask 077 && cat >"$run/tsig.key") <<END
 key "onyxia." { algorithm hmac-sha256; secret "$(cat "$run/tsig.secret")"; };
 END

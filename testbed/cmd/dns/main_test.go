@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,10 +25,12 @@ func TestRunTakesASignedUpdate(t *testing.T) {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{
+		err := run(ctx, []string{
 			"-zone", "demo.test", "-listen", "127.0.0.1:0", "-ns", "192.168.50.1",
 			"-tsig-secret-file", file, "-record", "acme.demo.test. 60 IN A 192.168.50.1",
 		}, w)
+		w.CloseWithError(errors.Join(err, io.EOF))
+		done <- err
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
@@ -42,12 +45,14 @@ func TestRunTakesASignedUpdate(t *testing.T) {
 	}
 	m.Insert([]dns.RR{txt})
 	m.SetTsig("onyxia.", dns.HmacSHA256, 300, time.Now().Unix())
-	client := &dns.Client{TsigSecret: map[string]string{"onyxia.": secret}}
+	// the library's own patience is two seconds
+	const patience = time.Minute
+	client := &dns.Client{Timeout: patience, TsigSecret: map[string]string{"onyxia.": secret}}
 	if reply, _, err := client.ExchangeContext(ctx, m, addr); err != nil || reply.Rcode != dns.RcodeSuccess {
 		t.Fatalf("update: %v %v", reply, err)
 	}
 	for name, want := range map[string]string{"acme.demo.test.": "192.168.50.1", "ns.demo.test.": "192.168.50.1"} {
-		reply, _, err := new(dns.Client).ExchangeContext(ctx, new(dns.Msg).SetQuestion(name, dns.TypeA), addr)
+		reply, _, err := (&dns.Client{Timeout: patience}).ExchangeContext(ctx, new(dns.Msg).SetQuestion(name, dns.TypeA), addr)
 		if err != nil || len(reply.Answer) != 1 || !strings.HasSuffix(reply.Answer[0].String(), want) {
 			t.Errorf("%s: got %v %v, want %s", name, reply, err, want)
 		}

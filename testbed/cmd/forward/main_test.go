@@ -38,7 +38,7 @@ func echo(t *testing.T) string {
 
 func say(t *testing.T, addr, text string) string {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	c, err := net.DialTimeout("tcp", addr, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,12 @@ func readLayer(path string) (layer, error) {
 		return layer{}, err
 	}
 	l.digest = "sha256:" + hex.EncodeToString(h.Sum(nil))
-	return l, os.WriteFile(beside, []byte(l.digest+"\n"), 0o600)
+	// whole or not at all: half a sum would be believed at every later start
+	part := beside + ".part"
+	if err := os.WriteFile(part, []byte(l.digest+"\n"), 0o600); err != nil {
+		return layer{}, err
+	}
+	return l, os.Rename(part, beside)
 }
 
 type descriptor struct {

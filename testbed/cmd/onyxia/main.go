@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -26,13 +27,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], environment(os.Environ())); err != nil {
+	if err := run(ctx, os.Args[1:], environment(os.Environ()), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "onyxia stand-in:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, env map[string]string) error {
+func run(ctx context.Context, args []string, env map[string]string, out io.Writer) error {
 	if len(args) == 0 {
 		return errors.New("usage: onyxia api|web [flags]")
 	}
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, *listen, handler, *grace)
+	return serve(ctx, *listen, handler, *grace, out)
 }
 
 func newHandler(ctx context.Context, part, version string, env map[string]string) (http.Handler, error) {
@@ -64,15 +65,15 @@ func newHandler(ctx context.Context, part, version string, env map[string]string
 	return nil, fmt.Errorf("%q is neither api nor web", part)
 }
 
-// serve answers until the context ends and the grace after that is over.
-func serve(ctx context.Context, addr string, handler http.Handler, grace time.Duration) error {
+// serve says where it answers, and does until the context ends and the grace after that is over.
+func serve(ctx context.Context, addr string, handler http.Handler, grace time.Duration, out io.Writer) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	log.Printf("answering on %s", l.Addr())
+	fmt.Fprintf(out, "answering on %s\n", l.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
 	select {
