@@ -38,7 +38,7 @@ test:
 .PHONY: e2e
 e2e: build
 	cd test/e2e && go test -tags e2e -count=1 -timeout 60m -v $(if $(RUN),-run '$(RUN)') ./...
-	$(if $(RUN),,$(MAKE) servers)
+	$(if $(RUN),,$(MAKE) down && $(MAKE) servers)
 
 # what is said of every server, on the oldest ones in short
 OLDER := 20.0.5 21.1.2 24.0.5
