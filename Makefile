@@ -34,9 +34,11 @@ test:
 	$(GO) test ./...
 	cd testbed && $(GO) vet ./... && $(GO) test ./...
 
+# no test has the time in which the cluster's programs are built the first time
 ## e2e: everything on a real cluster with real pods; root on Linux
 .PHONY: e2e
 e2e: build
+	$(TESTBED)/demo cluster
 	cd test/e2e && go test -tags e2e -count=1 -timeout 60m -v $(if $(RUN),-run '$(RUN)') ./...
 	$(if $(RUN),,$(MAKE) down && $(MAKE) servers)
 
