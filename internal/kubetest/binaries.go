@@ -1,33 +1,21 @@
 package kubetest
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // programs are the files that a cluster needs, and the names under which testbed/build makes them.
 var programs = map[string]string{"etcd": "etcd", "kube-apiserver": "apiserver"}
 
-// home is the cache of the testbed, outside of the repository.
-func home() (string, error) {
-	if h := os.Getenv("TESTBED_HOME"); h != "" {
-		return h, nil
-	}
-	h, err := os.UserHomeDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(h, ".cache", "onyxia-cluster"), nil
-}
-
 // binaries returns the folder with etcd and kube-apiserver; what is missing is built, once per machine.
 func binaries() (string, error) {
-	h, err := home()
+	h, err := testbed.Home()
 	if err != nil {
 		return "", err
 	}
@@ -70,7 +58,7 @@ func build(bin string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	root, err := moduleRoot()
+	root, err := testbed.Root()
 	if err != nil {
 		return err
 	}
@@ -81,25 +69,4 @@ func build(bin string) error {
 		return fmt.Errorf("the tests need a real API server, and testbed/build %v failed: %w\n%s", names, err, out)
 	}
 	return nil
-}
-
-// moduleRoot finds the folder of go.mod above the package under test, which is where go test runs it.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "go.mod"))
-		if err == nil {
-			return dir, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("no go.mod above the package under test")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // startTimeout is how long etcd and the API server may take together; on two idle cores they take about 4 seconds.
@@ -228,7 +228,7 @@ func (c *Cluster) answers(ctx context.Context) error {
 func (c *Cluster) holdPorts(n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
-		port, release, err := loopback.Hold()
+		port, release, err := testbed.Hold()
 		if err != nil {
 			return nil, err
 		}

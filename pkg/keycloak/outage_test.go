@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
@@ -22,7 +22,7 @@ import (
 // refusing gives an address on loopback where nothing listens, and nobody else will.
 func refusing(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", loopback.Port(t))
+	return fmt.Sprintf("127.0.0.1:%d", testbed.Port(t))
 }
 
 // hanging gives an address on loopback that takes connections and says nothing.

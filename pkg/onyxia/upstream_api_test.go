@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // TestRealAPIServesTheValues starts Onyxia's real API for each example and compares what it answers with what Served says
@@ -85,7 +85,7 @@ func askRealAPI(t *testing.T, command string, values map[string]any) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	port := strconv.Itoa(loopback.Port(t))
+	port := strconv.Itoa(testbed.Port(t))
 	regions, err := json.Marshal(part(values, "api")["regions"])
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
@@ -83,7 +83,7 @@ func TestClockOfTheClient(t *testing.T) {
 func TestRestartedMinIO(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
-	folder, port := t.TempDir(), loopback.Port(t)
+	folder, port := t.TempDir(), testbed.Port(t)
 	server := launch(t, folder, port, openID(i.server.URL)...)
 	server.await(t)
 	server.put(t, guide("group1"))

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
-	folder, port := t.TempDir(), loopback.Port(t)
+	folder, port := t.TempDir(), testbed.Port(t)
 	// The server is up, its provider is not: the health endpoints of MinIO say yes, we say why not.
 	server := launch(t, folder, port, openID("http://127.0.0.1:1")...)
 	health := await(t, server, func(h engine.Health) bool { return strings.Contains(h.Reason, "XMinioServerNotInitialized") })
@@ -57,7 +57,7 @@ func TestHealth(t *testing.T) {
 func TestHealthWaitsForThePolicies(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
-	folder, port := t.TempDir(), loopback.Port(t)
+	folder, port := t.TempDir(), testbed.Port(t)
 	server := launch(t, folder, port, openID(i.server.URL)...)
 	server.await(t)
 	policy := Policy{Version: PolicyVersion, Statement: []Statement{{Effect: Allow, Action: List{"s3:*"}, Resource: List{arn + "x"}}}}

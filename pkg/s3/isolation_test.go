@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // neighbours fills the buckets that a hostile name might reach.
@@ -218,7 +220,7 @@ func TestForgedClaimsOnMinIO(t *testing.T) {
 // A user of MinIO may make access keys that never end. They would outlive token and membership.
 func TestUsersCannotMakeAccessKeys(t *testing.T) {
 	t.Parallel()
-	mc := binary(t, "mc")
+	mc := testbed.Program(t, "mc")
 	i := newIssuer(t)
 	server := startMinIO(t, i)
 	for _, allowed := range []bool{true, false} {

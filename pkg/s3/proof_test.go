@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // proofOf is a proof with two new users, the first a member of the group. Changes go into the tokens.
@@ -209,7 +209,7 @@ func TestProofStoppedAnywhere(t *testing.T) {
 func TestProofLeavesATraceAndSweepFindsIt(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
-	folder, port := t.TempDir(), loopback.Port(t)
+	folder, port := t.TempDir(), testbed.Port(t)
 	server := launch(t, folder, port, openID(i.server.URL)...)
 	server.await(t)
 	tenancy := guide(ProofGroup)

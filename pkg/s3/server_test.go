@@ -6,12 +6,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // minioServer is a real MinIO process on loopback.
@@ -56,7 +55,7 @@ func launch(t *testing.T, folder string, port int, env ...string) *minioServer {
 		http:     &http.Client{Transport: &http.Transport{}},
 		log:      &lockedBuffer{},
 	}
-	cmd := exec.Command(binary(t, "minio"), "server", folder, "--quiet",
+	cmd := exec.Command(testbed.Program(t, "minio"), "server", folder, "--quiet",
 		"--address", fmt.Sprintf("127.0.0.1:%d", port), "--certs-dir", t.TempDir())
 	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+rootUser, "MINIO_ROOT_PASSWORD="+rootPassword, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
 		// Requests wait until the buckets are loaded. MinIO makes those anew that are removed meanwhile (cmd/bucket-metadata-sys.go
@@ -85,33 +84,10 @@ func openID(discovery string) []string {
 	}
 }
 
-// binary finds a program of the testbed. The tests against real servers do not run without it, and say so; with
-// ONYXIA_TEST_REAL=1 they fail instead.
-func binary(t *testing.T, name string) string {
-	t.Helper()
-	home := os.Getenv("CLUSTER_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		home = filepath.Join(user, ".cache", "onyxia-cluster")
-	}
-	path := filepath.Join(home, "bin", name)
-	if _, err := os.Stat(path); err != nil {
-		const hint = "the testbed builds it; set CLUSTER_HOME to the folder whose bin holds it"
-		if os.Getenv("ONYXIA_TEST_REAL") != "" {
-			t.Fatalf("no %s at %s: %s", name, path, hint)
-		}
-		t.Skipf("NOT RUN on the real thing: no %s at %s: %s; ONYXIA_TEST_REAL=1 makes this a failure", name, path, hint)
-	}
-	return path
-}
-
 // startMinIO starts a server that trusts the issuer and waits until it answers signed requests.
 func startMinIO(t *testing.T, i *issuer, env ...string) *minioServer {
 	t.Helper()
-	s := launch(t, t.TempDir(), loopback.Port(t), append(openID(i.server.URL), env...)...)
+	s := launch(t, t.TempDir(), testbed.Port(t), append(openID(i.server.URL), env...)...)
 	s.await(t)
 	return s
 }

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigs "sigs.k8s.io/yaml"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 func release(flavor string, change func(*Release)) Release {
@@ -67,7 +67,7 @@ func realChart(t *testing.T, name, version string) string {
 
 func helm(t *testing.T, args ...string) []byte {
 	t.Helper()
-	path := filepath.Join(filepath.Dir(vaulttest.Binary(t)), "helm")
+	path := testbed.Program(t, "helm")
 	cmd := exec.Command(path, args...)
 	var problem bytes.Buffer
 	cmd.Stderr = &problem

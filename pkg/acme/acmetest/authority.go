@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // Options of an Authority.
@@ -64,7 +64,7 @@ func Start(t testing.TB, resolver *DNS, o Options) *Authority {
 func launch(t testing.TB, resolver *DNS, o Options) *Authority {
 	t.Helper()
 	dir := t.TempDir()
-	ports := []int{loopback.Port(t), loopback.Port(t)}
+	ports := []int{testbed.Port(t), testbed.Port(t)}
 	a := &Authority{
 		Directory: fmt.Sprintf("https://127.0.0.1:%d/dir", ports[0]),
 		CAPEM:     serverCertificate(t, dir),

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // spawn starts a process that is killed at the end of the test.
@@ -22,27 +24,24 @@ func spawn(t testing.TB, c *exec.Cmd) {
 	})
 }
 
-// programs is where the testbed keeps what it built, outside of the repository.
-func programs(t testing.TB) string {
+// home is where the testbed keeps what it built.
+func home(t testing.TB) string {
 	t.Helper()
-	if home := os.Getenv("TESTBED_HOME"); home != "" {
-		return filepath.Join(home, "bin")
-	}
-	user, err := os.UserHomeDir()
+	folder, err := testbed.Home()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(user, ".cache", "onyxia-cluster", "bin")
+	return folder
 }
 
 // pebble is the authority's program, built once per machine by the testbed.
 func pebble(t testing.TB) string {
 	t.Helper()
-	program := filepath.Join(programs(t), "pebble")
+	program := filepath.Join(home(t), "bin", "pebble")
 	if _, err := os.Stat(program); err == nil {
 		return program
 	}
-	if out, err := exec.Command(filepath.Join(moduleRoot(t), "testbed", "build"), "pebble").CombinedOutput(); err != nil {
+	if out, err := exec.Command(filepath.Join(sources(t), "build"), "pebble").CombinedOutput(); err != nil {
 		t.Fatalf("these tests need a real certificate authority, and testbed/build pebble failed: %v\n%s", err, out)
 	}
 	return program
@@ -51,10 +50,10 @@ func pebble(t testing.TB) string {
 // nameServer is the testbed's name server, built once for each version of its sources.
 func nameServer(t testing.TB) string {
 	t.Helper()
-	testbed := filepath.Join(moduleRoot(t), "testbed")
+	folder := sources(t)
 	version := sha256.New()
 	for _, pattern := range []string{"go.mod", "cmd/dns/*.go", "dnsserver/*.go"} {
-		files, err := filepath.Glob(filepath.Join(testbed, pattern))
+		files, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("sources of the name server: %s: %v", pattern, err)
 		}
@@ -66,13 +65,13 @@ func nameServer(t testing.TB) string {
 			version.Write(text)
 		}
 	}
-	program := filepath.Join(programs(t), "acmetest", fmt.Sprintf("dns-%x", version.Sum(nil)[:6]))
+	program := filepath.Join(home(t), "bin", "acmetest", fmt.Sprintf("dns-%x", version.Sum(nil)[:6]))
 	if _, err := os.Stat(program); err == nil {
 		return program
 	}
 	// Several test binaries may build at once; each puts a whole file in place.
 	fresh := fmt.Sprintf("%s.%d", program, os.Getpid())
-	build := exec.Command("go", "build", "-C", testbed, "-o", fresh, "./cmd/dns")
+	build := exec.Command("go", "build", "-C", folder, "-o", fresh, "./cmd/dns")
 	build.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the name server: %v\n%s", err, out)
@@ -83,20 +82,12 @@ func nameServer(t testing.TB) string {
 	return program
 }
 
-// moduleRoot is the folder of go.mod above the package under test.
-func moduleRoot(t testing.TB) string {
+// sources is the testbed's folder in the repository.
+func sources(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	root, err := testbed.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the package under test")
-		}
-		dir = filepath.Dir(dir)
-	}
+	return filepath.Join(root, "testbed")
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
 )
 
@@ -171,13 +172,9 @@ func (w *world) clusterDNS(t *testing.T) error {
 // an admin would, and to call the plugin.
 func kubectlFolder(t *testing.T) string {
 	t.Helper()
-	home := os.Getenv("TESTBED_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		home = filepath.Join(user, ".cache", "onyxia-cluster")
+	home, err := testbed.Home()
+	if err != nil {
+		t.Fatal(err)
 	}
 	folder := t.TempDir()
 	if err := os.Symlink(filepath.Join(home, "bin", "kubectl"), filepath.Join(folder, "kubectl")); err != nil {

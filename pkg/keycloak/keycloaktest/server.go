@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // The administrator that every server starts with, in realm master.
@@ -64,7 +64,7 @@ type Server struct {
 // machine: others wait. Arguments are added to those of `kc.sh start-dev`.
 func Start(t testing.TB, version string, args ...string) *Server {
 	t.Helper()
-	s := &Server{Version: version, home: distribution(t, version), dir: t.TempDir(), port: loopback.Port(t), args: args}
+	s := &Server{Version: version, home: distribution(t, version), dir: t.TempDir(), port: testbed.Port(t), args: args}
 	s.URL = fmt.Sprintf("http://127.0.0.1:%d/auth", s.port)
 	unlock := lock(t, filepath.Dir(s.home))
 	t.Cleanup(unlock)
@@ -203,25 +203,17 @@ func (s *Server) Log() string {
 // distribution fetches a version if it is not there, by the script testbed/keycloak, and gives its folder.
 func distribution(t testing.TB, version string) string {
 	t.Helper()
-	here, err := os.Getwd()
+	root, err := testbed.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for ; here != "/"; here = filepath.Dir(here) {
-		script := filepath.Join(here, "testbed", "keycloak")
-		if _, err := os.Stat(script); err != nil {
-			continue
-		}
-		fetch := exec.CommandContext(context.Background(), script, version)
-		fetch.Stderr = os.Stderr
-		folder, err := fetch.Output()
-		if err != nil {
-			t.Fatalf("%s %s: %v", script, version, err)
-		}
-		return strings.TrimSpace(string(folder))
+	fetch := exec.CommandContext(context.Background(), filepath.Join(root, "testbed", "keycloak"), version)
+	fetch.Stderr = os.Stderr
+	folder, err := fetch.Output()
+	if err != nil {
+		t.Fatalf("testbed/keycloak %s: %v", version, err)
 	}
-	t.Fatal("testbed/keycloak is in no folder above this test")
-	return ""
+	return strings.TrimSpace(string(folder))
 }
 
 // lock keeps other test processes of this machine from starting a server at the same time.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
@@ -105,18 +106,14 @@ func TestSplit(t *testing.T) {
 // without them, and says so; ONYXIA_TEST_REAL=1 makes that a failure where CHARTS names a folder.
 func chart(t *testing.T) (helm, chart string) {
 	t.Helper()
-	home := os.Getenv("CLUSTER_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		home = filepath.Join(user, ".cache", "onyxia-cluster")
+	home, err := testbed.Home()
+	if err != nil {
+		t.Fatal(err)
 	}
 	helm, folder := filepath.Join(home, "bin", "helm"), os.Getenv("CHARTS")
 	found, _ := filepath.Glob(filepath.Join(folder, "minio*"))
 	if _, err := os.Stat(helm); err != nil || folder == "" || len(found) == 0 {
-		const text = "NOT RUN on the real chart: it needs helm from the testbed (CLUSTER_HOME) and the chart in the folder CHARTS"
+		const text = "NOT RUN on the real chart: it needs helm from the testbed (TESTBED_HOME) and the chart in the folder CHARTS"
 		if folder != "" && os.Getenv("ONYXIA_TEST_REAL") != "" {
 			t.Fatal(text)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
@@ -37,7 +38,7 @@ func (f *foreign) enter(t *testing.T, name string, policies ...string) *s3.Clien
 // Another issuer than a Keycloak that we configure: what can be shown without its users is, names that nobody checks are
 // told and refused, and what a group has is not taken away behind its back.
 func TestForeignIssuer(t *testing.T) {
-	program(t, "minio")
+	testbed.Program(t, "minio")
 	f := &foreign{whole: &whole{front: newFront(t, "minio.lab.demo.test")}, issuer: vaulttest.StartIssuer(t)}
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(authority, []byte(f.issuer.CAPEM()), 0o600); err != nil {

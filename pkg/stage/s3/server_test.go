@@ -27,7 +27,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
@@ -144,30 +144,9 @@ type minioProcess struct {
 	process         *exec.Cmd
 }
 
-// program is one that the testbed builds; without it the test does not run, and says so.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	home := os.Getenv("TESTBED_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		home = filepath.Join(user, ".cache", "onyxia-cluster")
-	}
-	path := filepath.Join(home, "bin", name)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("ONYXIA_TEST_REAL") != "" {
-			t.Fatalf("no %s: the testbed builds it", path)
-		}
-		t.Skipf("NOT RUN on the real thing: no %s: the testbed builds it; ONYXIA_TEST_REAL=1 makes this a failure", path)
-	}
-	return path
-}
-
 func startMinIO(t *testing.T, root, password, issuer string) *minioProcess {
 	t.Helper()
-	m := &minioProcess{folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", loopback.Port(t)), env: []string{
+	m := &minioProcess{folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", testbed.Port(t)), env: []string{
 		// Requests wait until the buckets are loaded. MinIO makes those anew that are removed meanwhile (cmd/bucket-metadata-sys.go
 		// concurrentLoad, seen on a running server).
 		"MINIO_SYNC_BOOT=on",
@@ -184,7 +163,7 @@ func (m *minioProcess) url() string { return "http://" + m.address }
 
 func (m *minioProcess) run(t *testing.T) {
 	t.Helper()
-	m.process = exec.Command(program(t, "minio"), "server", m.folder, "--address", m.address)
+	m.process = exec.Command(testbed.Program(t, "minio"), "server", m.folder, "--address", m.address)
 	m.process.Env = append(os.Environ(), m.env...)
 	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := m.process.Start(); err != nil {

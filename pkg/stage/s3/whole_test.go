@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
@@ -74,7 +75,7 @@ func TestWholeStage(t *testing.T) {
 		t.Fatal(`no KEYCLOAK_VERSIONS, for instance "26.5.6"`)
 	}
 	versions := keycloaktest.Versions(t)
-	program(t, "minio")
+	testbed.Program(t, "minio")
 	w := &whole{front: newFront(t, "minio.lab.demo.test")}
 	w.keycloak = keycloaktest.Start(t, versions[len(versions)-1])
 	w.lab = newLab(t, func(c *platform.Config) {

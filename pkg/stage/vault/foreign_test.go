@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
@@ -20,7 +21,7 @@ import (
 // newForeignLab has an issuer whose users are not ours to make.
 func newForeignLab(t *testing.T, change func(*platform.Config)) (*lab, *vaulttest.Issuer, func(target string)) {
 	t.Helper()
-	vaulttest.Binary(t)
+	testbed.Program(t, "vault")
 	ca, forward := front(t, "vault.lab.demo.test")
 	issuer := vaulttest.StartIssuer(t)
 	l := newLab(t, func(c *platform.Config) {

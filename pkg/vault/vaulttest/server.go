@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/internal/loopback"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // The stores of a server. %q in one stands for its folder.
@@ -54,34 +54,11 @@ func (l *log) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// Binary finds the server program. Tests against a real server do not run without it, and say so; with
-// ONYXIA_TEST_REAL=1 they fail instead.
-func Binary(t testing.TB) string {
-	t.Helper()
-	home := os.Getenv("CLUSTER_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		home = filepath.Join(user, ".cache", "onyxia-cluster")
-	}
-	path := filepath.Join(home, "bin", "vault")
-	if _, err := os.Stat(path); err != nil {
-		const hint = "the testbed builds it; set CLUSTER_HOME to where its bin folder is"
-		if os.Getenv("ONYXIA_TEST_REAL") != "" {
-			t.Fatalf("no Vault server at %s: %s", path, hint)
-		}
-		t.Skipf("NOT RUN against a real Vault: no server at %s: %s; ONYXIA_TEST_REAL=1 makes this a failure", path, hint)
-	}
-	return path
-}
-
 // Start starts a server on a store, in a new folder. Configuration may follow the store; env is added to its environment.
 func Start(t testing.TB, storage string, env ...string) *Server {
 	t.Helper()
-	program := Binary(t)
-	port, folder := loopback.Port(t), t.TempDir()
+	program := testbed.Program(t, "vault")
+	port, folder := testbed.Port(t), t.TempDir()
 	s := &Server{
 		Address: fmt.Sprintf("http://127.0.0.1:%d", port), Folder: filepath.Join(folder, "data"), Config: filepath.Join(folder, "vault.hcl"),
 		Home: folder, program: program, Env: append(os.Environ(), append(env, "GODEBUG=x509negativeserial=1", "HOME="+folder)...),
@@ -96,7 +73,7 @@ listener "tcp" {
   tls_disable = 1
 }
 %[3]s
-`, port, loopback.Port(t), strings.Replace(storage, "%q", strconv.Quote(s.Folder), 1))
+`, port, testbed.Port(t), strings.Replace(storage, "%q", strconv.Quote(s.Folder), 1))
 	if err := os.WriteFile(s.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -110,9 +87,9 @@ listener "tcp" {
 // Home.
 func StartDev(t testing.TB) *Server {
 	t.Helper()
-	address, home := fmt.Sprintf("127.0.0.1:%d", loopback.Port(t)), t.TempDir()
+	address, home := fmt.Sprintf("127.0.0.1:%d", testbed.Port(t)), t.TempDir()
 	s := &Server{
-		Address: "http://" + address, Home: home, program: Binary(t), args: []string{"-dev", "-dev-listen-address=" + address},
+		Address: "http://" + address, Home: home, program: testbed.Program(t, "vault"), args: []string{"-dev", "-dev-listen-address=" + address},
 		Env: append(os.Environ(), "GODEBUG=x509negativeserial=1", "HOME="+home, "VAULT_DEV_ROOT_TOKEN_ID="),
 	}
 	s.Run(t)

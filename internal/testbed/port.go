@@ -1,5 +1,6 @@
-// Package loopback gives tests ports of this machine for the servers that they start as processes.
-package loopback
+// Package testbed gives tests what the folder testbed of this repository builds, and ports of this machine for the servers
+// that they start as processes.
+package testbed
 
 import (
 	"errors"
