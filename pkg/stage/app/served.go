@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
@@ -84,10 +85,14 @@ func (s *served) ask(ctx context.Context) error {
 	return onyxia.Matches(s.chart, s.values, body)
 }
 
-// explained adds the way out to the one failure that an admin can mend here.
+// explained adds the way out to the one failure that an admin can mend here, and says of a slow answer what it means.
 func explained(err error) error {
 	var unknown x509.UnknownAuthorityError
-	if errors.As(err, &unknown) {
+	var request *url.Error
+	switch {
+	case errors.As(err, &request) && request.Timeout():
+		return fmt.Errorf("%s does not answer in time", request.URL)
+	case errors.As(err, &unknown):
 		return fmt.Errorf("%w; if the authority is your own, name its PEM file by the key trust.caBundle", err)
 	}
 	return err

@@ -128,3 +128,15 @@ func TestServed(t *testing.T) {
 		})
 	}
 }
+
+// A slow answer is said in words of ours, whatever of the request it was that took so long.
+func TestSlowAnswer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	client := &http.Client{Timeout: 100 * time.Millisecond}
+	_, err := client.Get(server.URL)
+	if got := explained(err); got == nil || got.Error() != server.URL+" does not answer in time" {
+		t.Errorf("%v", got)
+	}
+}
