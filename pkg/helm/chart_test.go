@@ -74,7 +74,7 @@ func TestUnpinnedWarnsOnce(t *testing.T) {
 	}
 }
 
-// Helm prefers a file or directory of the chart's name in the working directory (charts-reality §7.1 point 10). We don't look.
+// Helm prefers a file or directory of the chart's name in the working directory. We don't look.
 func TestWorkingDirectoryIsNotLookedAt(t *testing.T) {
 	dir := newChartDir(t)
 	chart := dir.add("demo", "1.2.3", nil)

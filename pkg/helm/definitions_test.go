@@ -94,7 +94,7 @@ func TestRecordIsSlim(t *testing.T) {
 	}
 }
 
-// Custom resources are compared and mended like other objects; Helm would not (charts-reality §7.1 point 8).
+// Custom resources are compared and mended like other objects; Helm would not.
 func TestCustomResourceIsMended(t *testing.T) {
 	s := newSite(t)
 	r := s.release(s.charts.add("demo", "1.0.0", withDefinition("mended")), nil)

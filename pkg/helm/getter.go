@@ -58,7 +58,7 @@ func (g *getter) ToRawKubeConfigLoader() clientcmd.ClientConfig {
 }
 
 // inNamespace is a kubeconfig whose default namespace is the release's. Helm would put objects that name no namespace
-// into the kubeconfig's (charts-reality §7.1).
+// into the kubeconfig's.
 type inNamespace struct {
 	kubeconfig
 	namespace string

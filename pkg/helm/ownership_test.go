@@ -102,7 +102,7 @@ func TestUpgradeThatWouldDeleteAClaim(t *testing.T) {
 	}
 }
 
-// What Kubernetes does not let change in place comes with the way out (charts-reality §1.9: vault's and minio's volumes).
+// What Kubernetes does not let change in place comes with the way out (the volumes of Vault's and MinIO's charts).
 func TestUnchangeableField(t *testing.T) {
 	s := newSite(t)
 	files := demoFiles()

@@ -11,7 +11,7 @@ import (
 
 // records keeps release records without the chart's own files: definitions, change log, documentation. Nothing reads them
 // back: templates see the files of the archive, and neither upgrade, rollback nor uninstall renders an old chart. With
-// them a record of Traefik weighs half a megabyte, half of what a Secret may (charts-reality §1.8), and reading it is
+// them a record of Traefik weighs half a megabyte, half of what a Secret may (525 kB, chart 41.3.0), and reading it is
 // most of the work of finding that there is nothing to do. Of the definitions in crds/ the names are kept.
 type records struct{ *driver.Secrets }
 

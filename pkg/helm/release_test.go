@@ -77,7 +77,7 @@ func TestReleaseCarriesOurLabels(t *testing.T) {
 	}
 }
 
-// The namespace trap: objects that name no namespace belong into the release's, not into the kubeconfig's (charts-reality §7.1 point 1).
+// The namespace trap: objects that name no namespace belong into the release's, not into the kubeconfig's.
 func TestObjectsGoToTheReleasesNamespace(t *testing.T) {
 	s := newSite(t)
 	s.apply(s.release(s.charts.add("demo", "1.0.0", demoFiles()), nil))

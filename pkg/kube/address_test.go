@@ -43,7 +43,7 @@ func TestAddressesOfALoadBalancer(t *testing.T) {
 	}
 }
 
-// Node objects as the providers' controllers leave them (charts-reality of the ingress-nginx provider manifests).
+// Node objects as the providers' controllers leave them.
 func TestProviderOfANode(t *testing.T) {
 	tests := []struct{ name, id, label, want string }{
 		{"ip-10-0-0-1", "aws:///eu-west-3a/i-0123", "", "aws"},

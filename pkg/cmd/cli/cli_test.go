@@ -111,7 +111,7 @@ func TestStructured(t *testing.T) {
 	}
 }
 
-// Helm takes -n and its like out of a plugin's arguments and puts them into the environment (peers: kubectl-minio's defect).
+// Helm takes -n and its like out of a plugin's arguments and puts them into the environment.
 func TestUnderHelm(t *testing.T) {
 	for name, c := range map[string]struct {
 		env       map[string]string
