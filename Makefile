@@ -74,7 +74,9 @@ bench: build
 .PHONY: lint
 lint:
 	test -z "$$(gofmt -l cmd pkg internal test testbed)"
-	$(GO) tool -modfile=tools/go.mod staticcheck ./cmd/... ./pkg/... ./internal/...
+	$(GO) vet -tags e2e ./test/...
+	$(GO) tool -modfile=tools/go.mod staticcheck -tags e2e ./...
+	cd testbed && $(GO) tool -modfile=../tools/go.mod staticcheck ./...
 	if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR $$(grep -rlE '^#!.*bash' testbed .ci); else echo "shellcheck is not installed: the scripts were not checked"; fi
 
 ## docs: docs/commands.md and docs/configuration.md, from the program itself
@@ -82,12 +84,12 @@ lint:
 docs:
 	$(GO) run ./internal/docs
 
-## release: dist/ with an archive per platform, their checksums and krew-manifest.yaml
+## release: dist/ with an archive per platform, their checksums and krew-manifest.yaml; a final VERSION's manifest is kept here
 .PHONY: release
 release:
 	$(GO) run ./internal/release -version $(VERSION) -releases $(RELEASES) $(PLATFORMS)
 
 ## clean: remove what was built here; the testbed's programs are outside, in ~/.cache/onyxia-cluster
 .PHONY: clean
-clean: 
+clean:
 	rm -rf bin dist

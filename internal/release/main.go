@@ -1,5 +1,6 @@
 // Command release builds the plugin for every platform, packs the archives, and writes their checksums and the krew
-// manifest. The manifest's digests are those of the archives beside it.
+// manifest. The manifest's digests are those of the archives beside it; that of a version that people get also becomes the
+// one at the top of the repository.
 package main
 
 import (
@@ -19,6 +20,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/Masterminds/semver/v3"
 )
 
 // krew is the manifest (krew.googlecontainertools.github.com/v1alpha2). The version of krew's index begins with a v.
@@ -100,7 +103,18 @@ func run(ctx context.Context, args []string) error {
 	if err := os.WriteFile(filepath.Join(*out, "SHA256SUMS"), []byte(sums.String()), 0o644); err != nil {
 		return err
 	}
-	return write(m, "krew-manifest.yaml")
+	if err := write(m, filepath.Join(*out, manifestName)); err != nil || !final(*version) {
+		return err
+	}
+	return write(m, manifestName)
+}
+
+const manifestName = "krew-manifest.yaml"
+
+// final tells v1.2.3 from what leads up to it, v1.2.3-rc.1 or v0.0.0-8c4e2f1.
+func final(version string) bool {
+	v, err := semver.NewVersion(version)
+	return err == nil && v.Prerelease() == "" && v.Metadata() == ""
 }
 
 func build(ctx context.Context, out, version, goos, goarch string) (archive, error) {
@@ -150,16 +164,20 @@ func withVersion(dir, version string) (string, error) {
 	return overlay, errors.Join(os.WriteFile(content, []byte(version+"\n"), 0o644), os.WriteFile(overlay, text, 0o644))
 }
 
-// pack writes the same bytes for the same files: no owner, no date.
-func pack(to io.Writer, files ...string) error {
+// pack writes the program and what comes along with it, the same bytes for the same files: no owner, no date.
+func pack(to io.Writer, program string, beside ...string) error {
 	zip := gzip.NewWriter(to)
 	archive := tar.NewWriter(zip)
-	for _, file := range files {
+	for _, file := range append([]string{program}, beside...) {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		header := &tar.Header{Name: filepath.Base(file), Mode: 0o755, Size: int64(len(raw)), ModTime: time.Unix(0, 0)}
+		mode := int64(0o644)
+		if file == program {
+			mode = 0o755
+		}
+		header := &tar.Header{Name: filepath.Base(file), Mode: mode, Size: int64(len(raw)), ModTime: time.Unix(0, 0)}
 		if err := archive.WriteHeader(header); err != nil {
 			return err
 		}

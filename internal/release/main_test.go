@@ -138,8 +138,8 @@ func TestPack(t *testing.T) {
 			t.Fatal(err)
 		}
 		names = append(names, header.Name)
-		if header.Name == "kubectl-onyxia" && header.Mode&0o111 == 0 {
-			t.Errorf("mode %o: nobody can run it", header.Mode)
+		if runs := header.Mode&0o111 != 0; runs != (header.Name == "kubectl-onyxia") {
+			t.Errorf("%s has mode %o", header.Name, header.Mode)
 		}
 	}
 	if !slices.Equal(names, []string{"kubectl-onyxia", "LICENSE"}) {
@@ -161,6 +161,15 @@ func TestVersionFile(t *testing.T) {
 	list := exec.CommandContext(t.Context(), "go", "list", "-overlay="+overlay, "-f", "{{.EmbedFiles}}", "./pkg/cmd/version")
 	if out, err := list.CombinedOutput(); err != nil || !strings.Contains(string(out), "released.txt") {
 		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// Only a version that people get changes the manifest at the top of the repository.
+func TestFinal(t *testing.T) {
+	for version, want := range map[string]bool{"v0.1.0": true, "v1.12.3": true, "v0.1.0-3-g12ab34c": false, "v0.0.0-12ab34c": false, "v1.0.0+dirty": false} {
+		if final(version) != want {
+			t.Errorf("%s: %v", version, !want)
+		}
 	}
 }
 
