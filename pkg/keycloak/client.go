@@ -58,7 +58,7 @@ func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
 			forget: r.clients.Forget,
 			drop:   func(ctx context.Context, seen document) error { return r.admin.remove(ctx, r.clientPath(seen, "")) },
 		},
-		ours: func(s sight) bool { return child(s.seen["attributes"]).text(mark) == maker },
+		ours: func(s sight) bool { return ours(s.seen) },
 		why:  "client " + c.ID + " was there before",
 	}
 	return engine.New(ClientStepID(c.ID), client, append(needs, r.ID())...)

@@ -37,6 +37,7 @@ func TestRealServers(t *testing.T) {
 				{"removal", removal},
 				{"service account", serviceAccount},
 				{"a realm from before", realmBefore},
+				{"two datalabs", twoDatalabs},
 				{"discovery", discovery},
 				{"doubts", doubts},
 				{"stopped server", stoppedServer},

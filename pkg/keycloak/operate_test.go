@@ -71,6 +71,8 @@ func removal(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	}
 	var self document
 	l.look(ctx, t, "", &self)
+	client, err := l.account.client(ctx)
+	expect(t, err == nil && client != nil, "the account that may remove the realm is gone before it: %v", err)
 	plan, err = run.PlanRemoval(ctx, map[engine.ID]bool{l.realm.ID(): true})
 	must(t, err)
 	must(t, run.Remove(ctx, plan))
@@ -123,6 +125,36 @@ func realmBefore(ctx context.Context, t *testing.T, server *keycloaktest.Server)
 	for _, s := range removal.Steps {
 		expect(t, s.ID != l.realm.ID() || s.Change.Action == engine.Kept, "a realm that was there before would be removed: %+v", s.Change)
 	}
+	expect(t, !slices.Contains(held.realmRoles(), createRealm), "with its realm there, the account may make others: %v", held.realmRoles())
+	must(t, run.Remove(ctx, removal))
+	client, err := l.account.client(ctx)
+	expect(t, err == nil && client == nil, "left in realm master after the uninstall: %v %v", client, err)
+	l.mustUp(ctx, t)
+}
+
+// twoDatalabs have a realm each on one server. Neither takes the other's account, nor a client that is not theirs.
+func twoDatalabs(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	one, two := newLab(server, "labone"), newLab(server, "labtwo")
+	two.account.Secret = given("secret-of-the-other-lab-0123456789")
+	one.mustUp(ctx, t)
+	two.mustUp(ctx, t)
+	one.unchanged(ctx, t)
+	two.unchanged(ctx, t)
+
+	// the same name and another secret: as an account of ours whose Secret was lost, and as a client of somebody else's
+	lost := newLab(server, "labone")
+	lost.account.Secret = given("a-secret-made-anew-0123456789")
+	lost.again()
+	_, plan := lost.plan(ctx, t)
+	change := plan.Steps[0].Change
+	expect(t, change.Action == engine.Configure && strings.Contains(change.Why, "would lose its login"), "a lost secret: %+v", change)
+	foreign := newLab(server, "labthree")
+	must(t, foreign.theirs.post(ctx, "/realms/master/clients", document{"clientId": foreign.account.ID, "secret": "theirs-0123456789"}))
+	_, plan = foreign.plan(ctx, t)
+	change = plan.Steps[0].Change
+	expect(t, change.Action == engine.Blocked && strings.Contains(change.Why, "did not make") && change.Fix != "", "somebody else's client: %+v", change)
+	err := (&account{ServiceAccount: foreign.account, own: foreign.own}).Apply(ctx, standing{})
+	expect(t, err != nil && strings.Contains(err.Error(), "did not make"), "somebody else's client was taken: %v", err)
 }
 
 func discovery(ctx context.Context, t *testing.T, server *keycloaktest.Server) {

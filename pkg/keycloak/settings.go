@@ -54,7 +54,7 @@ func (r *Realm) Step(s Settings, needs ...engine.ID) engine.Step {
 			forget: r.forgetAll,
 			drop:   func(ctx context.Context, _ document) error { return r.admin.remove(ctx, r.path("")) },
 		},
-		ours: func(s sight) bool { return child(s.seen["attributes"]).text(mark) == maker },
+		ours: func(s sight) bool { return ours(s.seen) },
 		why:  "realm " + r.name + " was there before",
 	}
 	return engine.New(r.ID(), self, needs...).HoldingData("the users of realm " + r.name)

@@ -45,8 +45,9 @@ type Keycloak struct {
 	Namespace string
 }
 
-// keycloakAccount is the client_id of the service account.
-const keycloakAccount = "kubectl-onyxia"
+// keycloakAccount begins the client_id of the service account, before the name of its realm: another datalab on the same server
+// has another realm.
+const keycloakAccount = "kubectl-onyxia-"
 
 // NewKeycloak makes the connection; nothing is sent before it is used. Keycloak is reached by port-forward through the API
 // server when we install it: no administrator's password crosses the network outside of the cluster, and neither DNS nor
@@ -63,7 +64,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	}
 	httpClient := &http.Client{Transport: transport}
 	k.Secret = kube.NewGenerated(client, k.Namespace, KeycloakAccountSecret, map[string]kube.Generate{
-		"clientId": kube.Literal(keycloakAccount), "clientSecret": kube.Password(secretLength),
+		"clientSecret": kube.Password(secretLength),
 	})
 	k.Bootstrap = keycloak.NewAdmin(base, httpClient, func(ctx context.Context) (keycloak.Credentials, error) {
 		return administrator(ctx, p, client)
@@ -72,7 +73,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	if p.Auth.Mode == "install" {
 		started = KeycloakBootstrapUser
 	}
-	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
+	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount + p.Auth.Realm, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
 	k.Own = keycloak.NewAdmin(base, httpClient, k.Account.Credentials)
 	k.Realm = k.Own.Realm(p.Auth.Realm)
 	return k

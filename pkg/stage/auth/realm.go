@@ -29,7 +29,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	account := k.Account.Step(k.Own, append(server, accountSecretID)...)
 	r := k.Realm
 	list := []engine.Step{
-		engine.New(accountSecretID, k.Secret, home, reachID).HoldingData("the account with which the realm is configured"),
+		accountSecret(k, p, home, reachID),
 		account,
 		r.Step(settings(env), account.ID),
 		r.UserProfileStep(keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains}),
@@ -46,6 +46,29 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 		list = append(list, r.RoleStep(role, ""))
 	}
 	return list
+}
+
+// accountSecret is the secret of the service account. In a Keycloak of ours both outlive an uninstall with the database; in
+// one of somebody else's they go together.
+func accountSecret(k *stage.Keycloak, p platform.Platform, needs ...engine.ID) engine.Step {
+	if p.Auth.Mode == "install" {
+		return engine.New(accountSecretID, k.Secret, needs...).HoldingData("the account with which the realm is configured")
+	}
+	return engine.New(accountSecretID, &guestSecret{Generated: k.Secret, keycloak: k}, needs...)
+}
+
+// guestSecret is the secret of a service account on a Keycloak of somebody else's.
+type guestSecret struct {
+	*kube.Generated
+	keycloak *stage.Keycloak
+}
+
+// RefuseRemoval keeps it as long as the account.
+func (s *guestSecret) RefuseRemoval(ctx context.Context) string {
+	if why := s.keycloak.Account.Stays(ctx, s.keycloak.Own); why != "" {
+		return "the service account stays: " + why
+	}
+	return s.Generated.RefuseRemoval(ctx)
 }
 
 func settings(env stage.Env) keycloak.Settings {

@@ -350,6 +350,18 @@ func TestStepsByMode(t *testing.T) {
 	}
 }
 
+// Two datalabs on one Keycloak have a realm each, and must not share the account that configures it.
+func TestAccountPerRealm(t *testing.T) {
+	seen := map[string]bool{}
+	for _, realm := range []string{"datalab", "second"} {
+		env, _ := datalab(t, platform.Auth{Mode: "keycloak", URL: "https://sso.a.org", CredentialsSecret: "sso/admin", Realm: realm})
+		seen[env.Keycloak.Account.ID] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("accounts %v", seen)
+	}
+}
+
 // What holds data is marked, so that no uninstall takes it along.
 func TestWhatHoldsData(t *testing.T) {
 	env, _ := datalab(t, platform.Auth{Theme: platform.Theme{URL: "none"}})
