@@ -29,9 +29,9 @@ func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 
 	must(t, r.AddGroup(ctx, "later/below"))
 	must(t, r.SetGroups(ctx, "carol", []string{"group2", "later/below"}))
-	groups, err := r.UserGroups(ctx, "carol")
-	expect(t, err == nil && slices.Equal(groups, []string{"group2", "later/below"}), "groups of carol: %v %v", groups, err)
-	groups, err = r.Groups(ctx)
+	_, memberships, err := r.memberships(ctx, "carol")
+	expect(t, err == nil && len(memberships) == 2 && memberships["group2"] != "" && memberships["later/below"] != "", "groups of carol: %v %v", memberships, err)
+	groups, err := r.Groups(ctx)
 	want := []string{"group1", "group2", "later", "later/below", "parent", "parent/child", "parent/other"}
 	expect(t, err == nil && slices.Equal(groups, want), "groups: %v %v", groups, err)
 	for i := range 12 {
@@ -43,10 +43,56 @@ func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	must(t, r.AddProofClient(ctx, Client{ID: "proof", DirectGrants: true}))
 	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: password})
 	expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with a temporary password: %v", err)
+	again, err := r.ResetPassword(ctx, "carol")
+	must(t, err)
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: password})
+	expect(t, errors.Is(err, ErrCredentials) && !strings.Contains(err.Error(), "not fully set up"), "login with the former password: %v", err)
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: again})
+	expect(t, again != password && errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with the new password: %v", err)
+	l.lostAnswers(ctx, t)
 	must(t, r.DeleteUser(ctx, "carol"))
 	must(t, r.DeleteUser(ctx, "carol"))
 	_, err = r.FindUser(ctx, "carol")
 	expect(t, errors.Is(err, ErrNoUser), "carol after her end: %v", err)
+}
+
+// lostAnswers: the server makes the user, and we do not hear of it. The password that is told opens the account all the same.
+func (l *lab) lostAnswers(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for name, fault := range map[string]func(*http.Request) (*http.Response, error){
+		"erin": func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
+		"fred": func(r *http.Request) (*http.Response, error) {
+			return answering(r, 500, `{"error":"unknown_error"}`), nil
+		},
+	} {
+		lost := false
+		l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/users") || lost {
+				return nil, nil
+			}
+			lost = true
+			response, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			response.Body.Close()
+			return fault(r)
+		}
+		password, err := l.realm.AddUser(ctx, NewUser{Name: name, Email: name + "@example.org"})
+		l.watch.at = nil
+		expect(t, lost && err == nil && password != "", "%s: %v", name, err)
+		_, err = l.realm.UserTokens(ctx, Credentials{ClientID: "proof", Username: name, Password: password})
+		expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "%s does not log in with the password that was told: %v", name, err)
+	}
+	l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/groups/") {
+			return answering(r, 403, `{}`), nil
+		}
+		return nil, nil
+	}
+	password, err := l.realm.AddUser(ctx, NewUser{Name: "gina", Email: "gina@example.org", Groups: []string{"group1"}})
+	l.watch.at = nil
+	expect(t, password != "" && err != nil && strings.Contains(err.Error(), "auth group set gina"), "a user who is in no group yet: %q, %v", password, err)
 }
 
 func removal(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
