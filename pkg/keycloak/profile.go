@@ -17,7 +17,7 @@ type UserProfile struct {
 	// Attributes that are asked for besides.
 	Attributes []ProfileAttribute
 	// UnmanagedAttributes is the policy for attributes that the profile does not name: "ENABLED", "ADMIN_VIEW" or
-	// "ADMIN_EDIT". Empty leaves it alone. Servers before 24 have none.
+	// "ADMIN_EDIT". Empty leaves it alone. Servers before 24 have none, and are not told of it.
 	UnmanagedAttributes string
 }
 
