@@ -57,8 +57,15 @@ func doubtAdministrators(ctx context.Context, o *cli.Options, k *stage.Keycloak)
 
 // ofServer tells the steps that put up Keycloak and its database from those inside of it.
 func ofServer(id engine.ID) bool {
-	kind, _, _ := strings.Cut(string(id), "/")
-	return !strings.Contains(kind, ".keycloak") && !strings.HasPrefix(string(id), "issuer.") && !strings.HasPrefix(string(id), "stage.") && kind != "secret"
+	kind, name, _ := strings.Cut(string(id), "/")
+	switch kind {
+	case "login.smtp", "login.administrator":
+		return false
+	case "secret":
+		// The others are what server and database are started with.
+		return name != stage.KeycloakAccountSecret
+	}
+	return !strings.Contains(kind, ".keycloak") && !strings.HasPrefix(kind, "issuer.") && !strings.HasPrefix(kind, "stage.")
 }
 
 // people is `auth user`.

@@ -93,6 +93,10 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	rendered, err = withTheirs(rendered, env.Platform.Auth.Values)
+	if err != nil {
+		return nil, err
+	}
 	bootstrap := kube.NewGenerated(env.Kube, namespace, stage.KeycloakBootstrapSecret, map[string]kube.Generate{
 		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(passwordLength),
 	})
@@ -115,7 +119,7 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 	return append(list, engine.New(stage.KeycloakReleaseID, env.Helm.Release(helm.Release{
 		Name: releaseName, Namespace: namespace, Chart: keycloak.Chart,
 		Values: func(context.Context) (map[string]any, error) {
-			return stage.Overlay(rendered, env.Platform.Auth.Values), nil
+			return rendered, nil
 		},
 	}), append(needs, ns, stage.AddressID)...)), nil
 }
