@@ -39,6 +39,7 @@ func TestAuthIsChecked(t *testing.T) {
 		"a lifespan that caps":         {Config{Auth: Auth{Session: "240h", Lifespans: Lifespans{RememberMe: "24h"}}}, "auth.lifespans.rememberMe"},
 		"a lifespan that is capped":    {Config{Auth: Auth{Session: "1h", Lifespans: Lifespans{AccessToken: "24h"}}}, "auth.lifespans.accessToken"},
 		"an attribute that is there":   {Config{Auth: Auth{Attributes: map[string]Attribute{"email": {}}}}, "auth.attributes"},
+		"a Secret of no namespace":     {Config{Auth: Auth{Mode: "keycloak", URL: "https://sso.example.org", CredentialsSecret: "admin"}}, "auth.credentialsSecret"},
 		"http":                         {Config{Auth: Auth{Mode: "keycloak", URL: "http://sso.example.org"}}, "auth.url: an https:// address is needed"},
 		"http on this machine":         {Config{Auth: Auth{Mode: "keycloak", URL: "http://127.0.0.1:8080/auth"}}, ""},
 		"http to S3":                   {Config{S3: S3{Mode: "external", URL: "http://s3.example.org"}}, "s3.url: an https://"},

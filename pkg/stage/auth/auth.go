@@ -24,6 +24,7 @@ func Stage() stage.Stage {
 		// Onyxia asks for a login when there is one to ask for.
 		Rerenders: true,
 		On:        []string{"ingress", "tls"},
+		Doubts:    administrators,
 	}
 }
 
@@ -64,6 +65,14 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 		}
 	}
 	return append(list, issuerStep(env)), nil
+}
+
+// administrators tells which administrators of the server need not be there.
+func administrators(ctx context.Context, env stage.Env) ([]string, error) {
+	if env.Keycloak == nil || env.Platform.Auth.Mode == "oidc" {
+		return nil, nil
+	}
+	return env.Keycloak.Doubts(ctx)
 }
 
 // checkTerms: the page that shows the terms is Onyxia's, which may come later than the realm that asks for them.

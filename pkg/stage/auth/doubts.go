@@ -27,13 +27,13 @@ func doubts(p platform.Platform) []string {
 		list = append(list, "certificates of "+p.TLS.ACME.Server+" are for trying out, and neither pods nor browsers trust them: set tls.acme.server to letsencrypt, or name the roots of that authority by trust.caBundle")
 	}
 	for _, same := range platform.SameNames(p.Auth.Groups) {
-		list = append(list, sameGroups(same))
+		list = append(list, SameGroups(same))
 	}
 	return append(list, mailDoubts(p.Auth.SMTP)...)
 }
 
-// sameGroups: tokens give the last part of a group's path alone, and so does everything that is called after it.
-func sameGroups(paths []string) string {
+// SameGroups is the doubt about groups whose paths end in one name: tokens give the last part of a group's path alone, and so does everything that is called after it.
+func SameGroups(paths []string) string {
 	return "the groups " + strings.Join(paths, " and ") + " have the same last part, so their members share namespace, bucket and secrets: give one another name"
 }
 
