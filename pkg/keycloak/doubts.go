@@ -44,8 +44,8 @@ func (r *Realm) Doubts(ctx context.Context, e Expected) ([]string, error) {
 		return doubts, err
 	}
 	if missing := e.Settings.missingThemes(info); missing != "" {
-		doubts = append(doubts, fmt.Sprintf("realm %s: the server has no %s, so people see Keycloak's own pages: see why in the log of its init container onyxia-theme (auth.theme.url), "+
-			"then restart its pod; auth.theme.url: none is without a theme", r.name, missing))
+		doubts = append(doubts, fmt.Sprintf("realm %s: the server has no %s, so people see Keycloak's own pages: see the log of the init container onyxia-theme of its pod and restart that, "+
+			"or put the jar into the providers of a Keycloak of yours; auth.theme.url: none is without a theme", r.name, missing))
 	}
 	if e.Nonce && info.Features.NoNonce {
 		doubts = append(doubts, fmt.Sprintf("Keycloak %s puts no nonce into access tokens, and this release of Onyxia does not log in without: take Onyxia 11 or later (charts.onyxia.version), or Keycloak 24 or older", info.Version))
