@@ -99,6 +99,7 @@ func (a ProfileAttribute) document() document {
 	d := document{
 		"displayName": a.DisplayName,
 		"permissions": document{"view": including{"admin", "user"}, "edit": including{"admin", "user"}},
+		"required":    absent{},
 	}
 	if a.Required {
 		d["required"] = document{"roles": including{"user"}}

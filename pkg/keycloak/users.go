@@ -68,12 +68,15 @@ func (r *Realm) ResetPassword(ctx context.Context, name string) (password string
 	if password, err = newPassword(); err != nil {
 		return "", err
 	}
-	return password, r.setPassword(ctx, u, document{"type": "password", "value": password, "temporary": true})
+	if err := r.setPassword(ctx, u, document{"type": "password", "value": password, "temporary": true}); err != nil {
+		return "", err
+	}
+	return password, nil
 }
 
 func (r *Realm) setPassword(ctx context.Context, u User, credential document) error {
 	if err := r.admin.put(ctx, r.path("/users/"+u.ID+"/reset-password"), credential); err != nil {
-		return fmt.Errorf("password of user %s: %w", u.Username, err)
+		return fmt.Errorf("password of user %s: %w; `auth user password %s` makes a new one", u.Username, err, u.Username)
 	}
 	return nil
 }

@@ -78,6 +78,12 @@ func (d *databasePassword) Apply(ctx context.Context, seen passwordSeen) error {
 	return d.Generated.Apply(ctx, seen.GeneratedSeen)
 }
 
+// Present tells whether it is there, whatever that means for a volume.
+func (d *databasePassword) Present(ctx context.Context) (bool, error) {
+	seen, err := d.Generated.Observe(ctx)
+	return seen.Exists, err
+}
+
 // ownDatabase is the StatefulSet. Before it is made for the first time it looks for what would speak against it.
 type ownDatabase struct {
 	*kube.Object

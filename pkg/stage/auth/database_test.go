@@ -124,4 +124,13 @@ func TestDatabase(t *testing.T) {
 	if change.Action != engine.Blocked || !strings.Contains(change.Why, "is lost") || !strings.Contains(change.Fix, "--delete-data persistentvolumeclaim/keycloak-db") {
 		t.Errorf("the password was lost beside its volume: %+v", change)
 	}
+	removal, err := run.PlanRemoval(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range removal.Steps {
+		if s.ID == databaseSecretID && s.Change.Action != engine.Unchanged {
+			t.Errorf("a Secret that is not there would be taken away: %+v", s.Change)
+		}
+	}
 }

@@ -66,7 +66,7 @@ func (l *guestLab) env(t *testing.T) (stage.Env, *[]string) {
 	env, said := datalab(t, platform.Auth{
 		Mode: "keycloak", URL: l.server.URL, Realm: l.realm, CredentialsSecret: l.plant.namespace + "/admin", DisplayName: "Lab",
 		Groups: []string{"statistics", "office/health"}, Roles: []string{"staff"}, EmailDomains: []string{"example.org"}, UnmanagedAttributes: "ADMIN_EDIT",
-		Attributes: map[string]platform.Attribute{"team": {DisplayName: "Your team"}}, Lifespans: platform.Lifespans{AccessToken: "10m"},
+		Attributes: map[string]platform.Attribute{"team": {DisplayName: "Your team", Required: true}, "office": {}}, Lifespans: platform.Lifespans{AccessToken: "10m"},
 		Terms: map[string]string{"en": "%PUBLIC_URL%/custom-resources/terms.md"},
 	})
 	env.Platform.App.Namespace, env.Kube = l.plant.namespace, l.plant.client
