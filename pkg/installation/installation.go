@@ -276,6 +276,23 @@ func (i *Installation) stageSteps(ctx context.Context, s stage.Stage, env stage.
 	return engine.Stage(s.Name, append(list, note)...), nil
 }
 
+// TellDoubts asks the named stages for what is to be told when a run has gone through. That it cannot be had is no failure of
+// the run, and is told as well.
+func (i *Installation) TellDoubts(ctx context.Context, names ...string) {
+	for _, s := range i.stages {
+		if s.Doubts == nil || !slices.Contains(names, s.Name) {
+			continue
+		}
+		doubts, err := s.Doubts(ctx, i.Env(names...))
+		if err != nil {
+			doubts = append(doubts, "stage "+s.Name+": not everything that may be wrong could be looked at: "+err.Error())
+		}
+		for _, doubt := range doubts {
+			i.warn(doubt)
+		}
+	}
+}
+
 func (i *Installation) stageCommand(name string) string {
 	for _, s := range i.stages {
 		if s.Name == name {

@@ -419,3 +419,20 @@ func TestRights(t *testing.T) {
 	namespaces, _ = in(Rights(s.options, nil, []string{"ingress"}, true))
 	same(t, namespaces, []string{"", s.namespace})
 }
+
+// What is asked once a run has gone through is told of the stages that were run, and its failure is no failure of the run.
+func TestDoubtsAfterARun(t *testing.T) {
+	var said []string
+	doubts := func(line string, err error) func(context.Context, stage.Env) ([]string, error) {
+		return func(context.Context, stage.Env) ([]string, error) { return []string{line}, err }
+	}
+	i := &Installation{warn: func(line string) { said = append(said, line) }, stages: []stage.Stage{
+		{Name: "auth", Doubts: doubts("an administrator is left", nil)}, {Name: "s3", Doubts: doubts("never", nil)},
+		{Name: "vault", Doubts: doubts("a key is left", errors.New("no answer"))}, {Name: "app"},
+	}}
+	i.TellDoubts(t.Context(), "auth", "vault", "app")
+	want := []string{"an administrator is left", "a key is left", "stage vault: not everything that may be wrong could be looked at: no answer"}
+	if d := cmp.Diff(want, said); d != "" {
+		t.Error(d)
+	}
+}

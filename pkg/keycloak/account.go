@@ -13,11 +13,11 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// ServiceAccount is a confidential client of ours in realm master that does everything from then on. It may create realms, and
-// Keycloak gives whoever creates a realm all rights on that realm and on no other. On a realm that was there before it gets
-// manage-realm, manage-clients and manage-users.
+// ServiceAccount is a confidential client of ours in realm master that does everything from then on. As long as the realm is not
+// there it may create realms, and Keycloak gives whoever creates a realm all rights on that realm and on no other. On a realm
+// that was there before it gets manage-realm, manage-clients and manage-users, and may not create others.
 type ServiceAccount struct {
-	// ID is the client_id.
+	// ID is the client_id. Each realm has its own, so that two datalabs on one server do not take each other's account.
 	ID string
 	// Realm that it is for.
 	Realm string
@@ -44,9 +44,14 @@ func (s ServiceAccount) Credentials(ctx context.Context) (Credentials, error) {
 func (s ServiceAccount) StepID() engine.ID { return engine.ID("serviceaccount.keycloak/" + s.ID) }
 
 // Step gives the account's step. The connection is one with the account's own Credentials: an account that can log in and
-// whose token holds the rights is seen with the login that is needed anyway.
+// whose token holds the rights is seen with the login that is needed anyway. On a server that was there before it is removed on
+// uninstall; on one of ours it stays, as the database does that it is in.
 func (s ServiceAccount) Step(own *Admin, needs ...engine.ID) engine.Step {
-	return engine.New(s.StepID(), &account{ServiceAccount: s, own: own}, needs...)
+	a := &account{ServiceAccount: s, own: own}
+	if s.BootstrapUser == "" {
+		return engine.New(s.StepID(), &guest{account: a}, needs...)
+	}
+	return engine.New(s.StepID(), a, needs...)
 }
 
 // rights on a realm that was there before. The first three are what every step of this package needs; tried on all versions.
@@ -63,8 +68,10 @@ type standing struct {
 	there bool
 	// lacking are the rights that its token does not hold.
 	lacking []string
-	// blocked says why it cannot be made; empty if it can.
-	blocked string
+	// locked says that the client is there, made by us, and does not take our secret.
+	locked bool
+	// blocked says why it cannot be made, and fix what to do; empty if it can.
+	blocked, fix string
 }
 
 func (a *account) Observe(ctx context.Context) (standing, error) {
@@ -137,8 +144,8 @@ func (a *account) realmThere(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// canBeMade looks whether an administrator can log in to make the account. It tries twice: a new server may answer a moment
-// before it has made its administrator (seen on 23.0.7).
+// canBeMade looks whether an administrator can log in to make the account, and whether its name is free. It tries the login
+// twice: a new server may answer a moment before it has made its administrator (seen on 23.0.7).
 func (a *account) canBeMade(ctx context.Context, s *standing) error {
 	err := a.Bootstrap.Login(ctx)
 	if errors.Is(err, ErrCredentials) {
@@ -150,10 +157,31 @@ func (a *account) canBeMade(ctx context.Context, s *standing) error {
 		}
 	}
 	if errors.Is(err, ErrCredentials) {
-		s.blocked = err.Error()
+		s.blocked = "the service account " + a.ID + " is not there or lacks rights, and " + err.Error()
+		s.fix = "give the name and password of an administrator of realm master (auth.credentialsSecret); " +
+			"from Keycloak 26 on, `kc.sh bootstrap-admin user` makes one"
 		return nil
 	}
-	return err
+	if err != nil || s.there {
+		return err
+	}
+	client, err := a.client(ctx)
+	switch {
+	case err != nil || client == nil:
+		return err
+	case !ours(client):
+		s.blocked, s.fix = a.foreign(), "give that client of somebody else's another name, or take another realm for this datalab (auth.realm)"
+	default:
+		s.locked = true
+	}
+	return nil
+}
+
+// ours tells a realm or a client that we made.
+func ours(d document) bool { return child(d["attributes"]).text(mark) == maker }
+
+func (s ServiceAccount) foreign() string {
+	return "realm master has a client " + s.ID + " that this program did not make (it lacks the attribute " + mark + ")"
 }
 
 // administratorPause is how long a new server is given to make its administrator.
@@ -167,10 +195,10 @@ func (a *account) Plan(s standing) engine.Change {
 	sort.Slice(fields, func(i, j int) bool { return fields[i].To < fields[j].To })
 	switch {
 	case s.blocked != "":
-		return engine.Change{Action: engine.Blocked, Fields: fields,
-			Why: "the service account " + a.ID + " is not there or lacks rights, and " + s.blocked,
-			Fix: "give the name and password of an administrator of realm master (auth.credentialsSecret); " +
-				"from Keycloak 26 on, `kc.sh bootstrap-admin user` makes one"}
+		return engine.Change{Action: engine.Blocked, Fields: fields, Why: s.blocked, Fix: s.fix}
+	case s.locked:
+		return engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "serviceaccount.secret", Secret: true}},
+			Why: "the client is there with another secret, and gets ours; a second datalab on realm " + a.Realm + " would lose its login"}
 	case !s.there:
 		return engine.Change{Action: engine.Create}
 	case len(fields) > 0:
@@ -209,6 +237,9 @@ func (a *account) makeClient(ctx context.Context, master *Realm) error {
 		return err
 	}
 	if client != nil {
+		if !ours(client) {
+			return errors.New(a.foreign())
+		}
 		changed := want.over(document{"clientId": a.ID})
 		return a.Bootstrap.put(ctx, master.clientPath(client, ""), changed)
 	}
@@ -220,7 +251,8 @@ func (a *account) makeClient(ctx context.Context, master *Realm) error {
 	return err
 }
 
-// giveRights adds roles to the account's user; adding one that it has changes nothing.
+// giveRights adds roles to the account's user, those on the realm or else the one to create it; adding one that it has changes
+// nothing.
 func (a *account) giveRights(ctx context.Context, master *Realm) error {
 	client, err := master.findClient(ctx, a.ID)
 	if err != nil {
@@ -231,16 +263,16 @@ func (a *account) giveRights(ctx context.Context, master *Realm) error {
 		return err
 	}
 	roles := master.path("/users/" + user.text("id") + "/role-mappings")
-	var create document
-	if err := a.Bootstrap.get(ctx, master.path("/roles/"+createRealm), &create); err != nil {
-		return err
-	}
-	if err := a.give(ctx, roles+"/realm", create); err != nil {
-		return err
-	}
 	realm, err := master.findClient(ctx, a.adminClient())
-	if err != nil || realm == nil {
+	if err != nil {
 		return err
+	}
+	if realm == nil {
+		var create document
+		if err := a.Bootstrap.get(ctx, master.path("/roles/"+createRealm), &create); err != nil {
+			return err
+		}
+		return a.give(ctx, roles+"/realm", create)
 	}
 	var given []document
 	for _, name := range rights() {

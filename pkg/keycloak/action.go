@@ -16,8 +16,8 @@ const Terms = "TERMS_AND_CONDITIONS"
 type RequiredAction struct {
 	// Alias in any case.
 	Alias string
-	// Enabled says that the action may be asked for, Default that every new user is asked.
-	Enabled, Default bool
+	// On says that every new user is asked for it, and that it may be asked for at all.
+	On bool
 }
 
 // RequiredActionStep gives the step of a required action.
@@ -32,7 +32,7 @@ func (r *Realm) RequiredActionStep(a RequiredAction, needs ...engine.ID) engine.
 			alias, err := r.alias(ctx, a.Alias)
 			return findAction(list, alias), err
 		},
-		want:   always(document{"enabled": a.Enabled, "defaultAction": a.Default}),
+		want:   always(document{"enabled": a.On, "defaultAction": a.On}),
 		create: func(ctx context.Context, want document) error { return r.registerAction(ctx, a.Alias, want) },
 		update: func(ctx context.Context, seen, want document) error {
 			return r.admin.put(ctx, r.path("/authentication/required-actions/"+url.PathEscape(seen.text("alias"))), want.over(seen))

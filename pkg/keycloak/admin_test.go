@@ -143,40 +143,9 @@ func jwt(claims string) string {
 }
 
 func TestClaims(t *testing.T) {
-	wanted := ClaimsWanted{Issuer: "https://auth.lab.demo.test/auth/realms/datalab", Audience: "minio", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 8}
-	for name, c := range map[string]struct {
-		claims string
-		wrong  []string
-	}{
-		"all right":        {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab", "aud": ["minio", "account"], "preferred_username": "alice", "groups": ["a"]}`, nil},
-		"one audience":     {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab", "aud": "minio", "preferred_username": "alice"}`, nil},
-		"slash at the end": {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab/", "aud": "minio", "preferred_username": "alice"}`, []string{"letter by letter"}},
-		"azp is not aud":   {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab", "aud": "account", "azp": "minio", "preferred_username": "alice"}`, []string{"audience mapper"}},
-		"a bad name":       {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab", "aud": "minio", "preferred_username": "Alice.B"}`, []string{"no namespace"}},
-		"a long name":      {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab", "aud": "minio", "preferred_username": "alice-the-longest"}`, []string{"17 characters"}},
-		"no name, text":    {`{"iss": "https://auth.lab.demo.test/auth/realms/datalab", "aud": "minio", "groups": "a"}`, []string{"missing", "multivalued"}},
-	} {
-		claims, err := ParseClaims(jwt(c.claims))
-		if err != nil {
-			t.Fatal(err)
-		}
-		wrong := CheckClaims(claims, wanted)
-		if len(wrong) != len(c.wrong) {
-			t.Errorf("%s: %v", name, wrong)
-			continue
-		}
-		for i := range wrong {
-			if !strings.Contains(wrong[i], c.wrong[i]) {
-				t.Errorf("%s: %s", name, wrong[i])
-			}
-		}
-	}
 	for _, bad := range []string{"", "opaque", "a.b.c", "a.!.c", jwt(`[]`)} {
 		if _, err := ParseClaims(bad); err == nil {
 			t.Errorf("%q was taken for a token", bad)
 		}
-	}
-	if c, err := ParseClaims(jwt(`{"iat": 1000, "exp": 1300}`)); err != nil || c.Lifetime() != 5*time.Minute {
-		t.Errorf("lifetime %s %v", c.Lifetime(), err)
 	}
 }

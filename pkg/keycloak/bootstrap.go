@@ -22,9 +22,9 @@ var ErrAccountNeeded = errors.New("the service account does not stand yet")
 // Doubts tells which administrators of realm master are enabled that need not be: one named "admin", and the one that the
 // server was started with (BootstrapUser), if the service account stands. One line each with its fix.
 //
-// The service account may not see realm master. So this logs in with Bootstrap (one request, and one more for the list), and
-// says nothing if that is not to be had. A login that is refused counts as a failed one in realm master: ask this where a
-// person asks for doubts, not in every plan.
+// The service account may not see realm master. So this logs in with Bootstrap (one request, and one more for the list). A
+// login that is refused (ErrCredentials) counts as a failed one in realm master, and too many of them lock the account: do not
+// ask again before the credentials have changed.
 func (s ServiceAccount) Doubts(ctx context.Context, own *Admin) ([]string, error) {
 	if err := s.stands(ctx, own); err != nil {
 		if errors.Is(err, ErrAccountNeeded) {
@@ -33,7 +33,7 @@ func (s ServiceAccount) Doubts(ctx context.Context, own *Admin) ([]string, error
 		return nil, err
 	}
 	administrators, err := s.administrators(ctx)
-	if errors.Is(err, ErrCredentials) || gone(err) {
+	if gone(err) {
 		return nil, nil
 	}
 	var doubts []string

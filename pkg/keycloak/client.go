@@ -30,12 +30,6 @@ type Client struct {
 	RedirectURIs, WebOrigins, PostLogoutRedirectURIs []string
 	// Lifespans of the client; zero ones are left alone.
 	Lifespans ClientLifespans
-	// LoginTheme of this client; empty leaves it alone.
-	LoginTheme string
-	// Attributes besides; those not named are left alone.
-	Attributes map[string]string
-	// DefaultScopes that the client must have besides what the realm gives every client.
-	DefaultScopes []string
 }
 
 // PublicClient is a single-page application: authorization code flow with PKCE, served from the origins of its redirect URIs.
@@ -58,7 +52,7 @@ func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
 			forget: r.clients.Forget,
 			drop:   func(ctx context.Context, seen document) error { return r.admin.remove(ctx, r.clientPath(seen, "")) },
 		},
-		ours: func(s sight) bool { return child(s.seen["attributes"]).text(mark) == maker },
+		ours: func(s sight) bool { return ours(s.seen) },
 		why:  "client " + c.ID + " was there before",
 	}
 	return engine.New(ClientStepID(c.ID), client, append(needs, r.ID())...)
@@ -112,7 +106,7 @@ func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
 	if c.Name != "" {
 		want["name"] = c.Name
 	}
-	scopes := slices.Clone(c.DefaultScopes)
+	var scopes []string
 	if info.Features.BasicScope {
 		// without it a token has no "sub"; clients from before an upgrade may lack it
 		scopes = append(scopes, "basic")
@@ -130,14 +124,8 @@ func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
 
 func (c Client) attributes() document {
 	attributes := c.Lifespans.attributes()
-	for key, value := range c.Attributes {
-		attributes[key] = value
-	}
 	if c.PKCE {
 		attributes["pkce.code.challenge.method"] = "S256"
-	}
-	if c.LoginTheme != "" {
-		attributes["login_theme"] = c.LoginTheme
 	}
 	if len(c.PostLogoutRedirectURIs) > 0 {
 		attributes["post.logout.redirect.uris"] = strings.Join(c.PostLogoutRedirectURIs, "##")

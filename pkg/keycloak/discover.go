@@ -15,12 +15,9 @@ type Discovery struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
-	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
 	CodeChallengeMethods  []string `json:"code_challenge_methods_supported"`
-	GrantTypes            []string `json:"grant_types_supported"`
-	Scopes                []string `json:"scopes_supported"`
 	Claims                []string `json:"claims_supported"`
 	// Keys is how many signing keys the issuer publishes.
 	Keys int `json:"-"`

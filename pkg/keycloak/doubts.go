@@ -7,10 +7,23 @@ import (
 	"strings"
 )
 
-// Doubts are what lets strangers in whatever the steps do: things of other people that they leave alone. One line each with
-// its fix; none for a realm that is not there yet, or that we cannot log in for yet. It asks for what the steps of the realm
-// read anyway, so in an observation round it sends nothing.
-func (r *Realm) Doubts(ctx context.Context) ([]string, error) {
+// Expected is what doubts about a realm are measured by.
+type Expected struct {
+	// Settings that the realm is to have.
+	Settings Settings
+	// Terms says that there are terms to show.
+	Terms bool
+	// MaxUsername is how long a username may be.
+	MaxUsername int
+	// Nonce says that the web application wants the claim nonce in access tokens, as keycloak-js before 25 does.
+	Nonce bool
+}
+
+// Doubts are what lets strangers in or keeps people out whatever the steps do: things of other people that they leave alone.
+// One line each with its fix; none for a realm that is not there yet, or that we cannot log in for yet. In an observation round
+// it asks for what the steps of the realm read anyway, for the required actions, and in a realm that was there before for the
+// first users.
+func (r *Realm) Doubts(ctx context.Context, e Expected) ([]string, error) {
 	var doubts []string
 	self, err := r.self.Get(ctx)
 	if gone(err) || errors.Is(err, ErrCredentials) || err == nil && self == nil {
@@ -26,6 +39,26 @@ func (r *Realm) Doubts(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return doubts, err
 	}
+	info, err := r.admin.ServerInfo(ctx)
+	if err != nil {
+		return doubts, err
+	}
+	if missing := e.Settings.missingThemes(info); missing != "" {
+		doubts = append(doubts, fmt.Sprintf("realm %s: the server has no %s, so people see Keycloak's own pages: see the log of the init container onyxia-theme of its pod and restart that, "+
+			"or put the jar into the providers of a Keycloak of yours; auth.theme.url: none is without a theme", r.name, missing))
+	}
+	if e.Nonce && info.Features.NoNonce {
+		doubts = append(doubts, fmt.Sprintf("Keycloak %s puts no nonce into access tokens, and this release of Onyxia does not log in without: take Onyxia 11 or later (charts.onyxia.version), or Keycloak 24 or older", info.Version))
+	}
+	for _, more := range []func(context.Context, document, Expected) (string, error){r.strayTerms, r.strayNames} {
+		doubt, err := more(ctx, self, e)
+		if err != nil {
+			return doubts, err
+		}
+		if doubt != "" {
+			doubts = append(doubts, doubt)
+		}
+	}
 	for _, client := range clients {
 		if uri := openRedirect(client); uri != "" {
 			doubts = append(doubts, fmt.Sprintf("client %s of realm %s: any site may take the codes of its users, because %q is one of its redirect URIs: "+
@@ -35,11 +68,53 @@ func (r *Realm) Doubts(ctx context.Context) ([]string, error) {
 	return doubts, nil
 }
 
+// strayTerms tells that new users have to accept terms that are not there: their page says so and nothing else.
+func (r *Realm) strayTerms(ctx context.Context, _ document, e Expected) (string, error) {
+	if e.Terms {
+		return "", nil
+	}
+	list, err := r.actions.Get(ctx)
+	if err != nil {
+		return "", err
+	}
+	action := findAction(list, Terms)
+	if action == nil || action["enabled"] != true || action["defaultAction"] != true {
+		return "", nil
+	}
+	return "realm " + r.name + " asks new users to accept terms, and auth.terms names none: name them, or set auth.login.acceptTerms to false", nil
+}
+
+// namesRead is how many users of a realm are looked at.
+const namesRead = 1000
+
+// strayNames tells of users from before the rule for names. They can log in, and get no namespace.
+func (r *Realm) strayNames(ctx context.Context, self document, e Expected) (string, error) {
+	if ours(self) {
+		return "", nil
+	}
+	list, err := r.people.Get(ctx)
+	if err != nil {
+		return "", err
+	}
+	var stray []string
+	for _, user := range list {
+		if name := user.text("username"); !validUsername(name) || len(name) > e.MaxUsername {
+			stray = append(stray, name)
+		}
+	}
+	if len(stray) == 0 {
+		return "", nil
+	}
+	const shown = 3
+	return fmt.Sprintf("%d of the first %d users of realm %s have names that no namespace can be called, such as %s: Onyxia does nothing for them; "+
+		"rename them to lower-case letters, digits and dashes, at most %d", len(stray), len(list), r.name, strings.Join(stray[:min(shown, len(stray))], ", "), e.MaxUsername), nil
+}
+
 // openRedirect gives a redirect address of a client that leaves the host open; empty if there is none, if nobody can log in
 // through the client, or if it is ours: a step mends that.
 func openRedirect(client document) string {
 	usable := client["enabled"] != false && client["bearerOnly"] != true && (client["standardFlowEnabled"] == true || client["implicitFlowEnabled"] == true)
-	if !usable || child(client["attributes"]).text(mark) == maker {
+	if !usable || ours(client) {
 		return ""
 	}
 	for _, uri := range stringList(client["redirectUris"]) {

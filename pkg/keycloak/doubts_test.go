@@ -25,10 +25,12 @@ func TestAnyHost(t *testing.T) {
 // doubts: what lets strangers in is told, once, and nothing is sent for it that the plan had not read.
 func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l := newLab(server, "doubts")
-	told, err := l.realm.Doubts(ctx)
+	expected := Expected{Settings: l.settings(), Terms: true, MaxUsername: 49}
+	expected.Settings.LoginTheme = "base"
+	told, err := l.realm.Doubts(ctx, expected)
 	expectDoubts(t, told, err)
 	l.mustUp(ctx, t)
-	told, err = l.realm.Doubts(ctx)
+	told, err = l.realm.Doubts(ctx, expected)
 	expectDoubts(t, told, err)
 
 	l.realmByHand(ctx, t, document{"sslRequired": "none"})
@@ -40,20 +42,52 @@ func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 		l.byHand(ctx, t, "POST", "/clients", c.over(document{"clientId": id, "publicClient": true}))
 	}
 	l.again()
-	run := engine.Run{Steps: append(l.steps(), engine.New("doubts/test", &asking{r: l.realm, told: &told}, l.realm.ID()))}
+	run := engine.Run{Steps: append(l.steps(), engine.New("doubts/test", &asking{r: l.realm, expected: expected, told: &told}, l.realm.ID()))}
 	_, err = run.Plan(ctx)
 	expectDoubts(t, told, err, "plain HTTP", "client anyhost", "client star")
 	expect(t, len(l.watch.requests()) <= 10, "a plan with doubts: %v", l.watch.requests())
+
+	l.realmByHand(ctx, t, document{"sslRequired": "external"})
+	for _, id := range []string{"star", "anyhost"} {
+		l.clientByHand(ctx, t, id, document{"enabled": false})
+	}
+	l.again()
+	told, err = l.realm.Doubts(ctx, Expected{Settings: l.settings(), MaxUsername: 49})
+	expectDoubts(t, told, err, "no login theme onyxia", "auth.terms names none")
+	info, err := l.own.ServerInfo(ctx)
+	must(t, err)
+	l.again()
+	told, err = l.realm.Doubts(ctx, Expected{Terms: true, MaxUsername: 49, Nonce: true})
+	if info.Features.NoNonce {
+		expectDoubts(t, told, err, "no nonce")
+	} else {
+		expectDoubts(t, told, err)
+	}
+}
+
+// formerUsers of a realm that was there before are told of when no namespace can be called after them.
+func formerUsers(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "former")
+	must(t, l.theirs.post(ctx, "/realms", document{"realm": "former", "enabled": true}))
+	for _, name := range []string{"bob.smith", "carol", strings.Repeat("d", 50)} {
+		l.byHand(ctx, t, "POST", "/users", document{"username": name, "email": name + "@example.org", "enabled": true})
+	}
+	l.mustUp(ctx, t)
+	l.again()
+	told, err := l.realm.Doubts(ctx, Expected{Terms: true, MaxUsername: 49})
+	expectDoubts(t, told, err, "2 of the first 3 users")
+	expect(t, strings.Contains(strings.Join(told, ""), "bob.smith"), "%q", told)
 }
 
 // asking is a step that asks for doubts in an observation round, as a stage does.
 type asking struct {
-	r    *Realm
-	told *[]string
+	r        *Realm
+	expected Expected
+	told     *[]string
 }
 
 func (a *asking) Observe(ctx context.Context) (none struct{}, err error) {
-	*a.told, err = a.r.Doubts(ctx)
+	*a.told, err = a.r.Doubts(ctx, a.expected)
 	return none, err
 }
 func (a *asking) Plan(struct{}) engine.Change                 { return engine.Change{Action: engine.Unchanged} }
@@ -93,7 +127,7 @@ func bootstrapAdministrator(ctx context.Context, t *testing.T, server *keycloakt
 	must(t, l.account.RetireBootstrap(ctx, l.own))
 	must(t, l.account.RetireBootstrap(ctx, l.own))
 	told, err = l.account.Doubts(ctx, l.own)
-	expectDoubts(t, told, err)
+	expect(t, errors.Is(err, ErrCredentials) && len(told) == 0, "doubts with a login that is no longer: %q, %v", told, err)
 	info, err := l.own.ServerInfo(ctx)
 	must(t, err)
 	server.Stop()

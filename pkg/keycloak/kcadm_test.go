@@ -77,10 +77,6 @@ func TestRequestsOfKcadm(t *testing.T) {
 	for _, role := range []string{"onyxia-admin", "onyxia-user"} {
 		k.run("update", "roles/"+role, "-r", "bench", "-s", "name="+role)
 	}
-	scope, err := l.realm.findScope(t.Context(), "datalab")
-	must(t, err)
-	k.run("get", "client-scopes", "-r", "bench", "--fields", "id,name")
-	k.object("client-scopes/"+scope.text("id"), scope)
 	for _, id := range []string{"onyxia", "minio", "onyxia-minio", "vault"} {
 		client, err := l.realm.findClient(t.Context(), id)
 		must(t, err)
@@ -93,7 +89,7 @@ func TestRequestsOfKcadm(t *testing.T) {
 	l.unchanged(t.Context(), t)
 }
 
-// object writes a client or a scope, and its mappers.
+// object writes a client and its mappers.
 func (k *kcadm) object(path string, seen document) {
 	k.t.Helper()
 	k.run("update", path, "-r", "bench", "-s", "protocol=openid-connect")

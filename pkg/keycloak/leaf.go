@@ -73,6 +73,20 @@ func (absent) field(path string, seen any) engine.Field {
 	return engine.Field{Path: path, From: text(seen)}
 }
 
+// not is a text that has to go; any other stays.
+type not string
+
+func (n not) same(seen any) bool { return text(seen) != string(n) }
+func (n not) value(seen any) any {
+	if n.same(seen) {
+		return seen
+	}
+	return ""
+}
+func (n not) field(path string, seen any) engine.Field {
+	return engine.Field{Path: path, From: text(seen)}
+}
+
 // stringList reads a list of a JSON document; anything else is an empty one.
 func stringList(v any) []string {
 	switch list := v.(type) {

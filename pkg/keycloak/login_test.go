@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
@@ -49,56 +48,14 @@ func tokensOfUsers(ctx context.Context, t *testing.T, server *keycloaktest.Serve
 		t.Fatal(err)
 	}
 	claims := l.proofToken(ctx, t, "alice", password, Client{ID: "proof"}, AudienceMapper("audience", "minio"), HardcodedClaim("policy", "policy", "stsonly"), GroupsMapper("groups"))
-	wanted := ClaimsWanted{Issuer: server.URL + "/realms/tokens", Audience: "minio", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 58}
-	if wrong := CheckClaims(claims, wanted); len(wrong) > 0 {
-		t.Errorf("claims %v: %v", claims, wrong)
-	}
 	groups := claims.List("groups")
 	slices.Sort(groups)
-	if !slices.Equal(groups, []string{"child", "group1"}) || claims.Text("preferred_username") != "alice" || claims.Text("policy") != "stsonly" || claims.Text("sub") == "" {
+	if !slices.Equal(groups, []string{"child", "group1"}) || claims.Text("preferred_username") != "alice" || claims.Text("policy") != "stsonly" || claims.Text("sub") == "" ||
+		claims.Text("iss") != server.URL+"/realms/tokens" || !slices.Contains(claims.List("aud"), "minio") {
 		t.Errorf("claims: %v", claims)
-	}
-	if wrong := CheckClaims(claims, ClaimsWanted{Issuer: "https://other", Audience: "vault", UsernameClaim: "upn"}); len(wrong) != 3 {
-		t.Errorf("wrong claims found: %v", wrong)
 	}
 	if _, err := l.realm.UserTokens(ctx, Credentials{ClientID: "onyxia", Username: "alice", Password: password}); err == nil || strings.Contains(err.Error(), password) {
 		t.Errorf("login by password at client onyxia: %v", err)
-	}
-}
-
-func lifespansInTokens(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
-	l := newLab(server, "spans")
-	l.mustUp(ctx, t)
-	password, err := l.realm.AddProofUser(ctx, NewUser{Name: "alice", Email: "alice@example.org", FirstName: "A", LastName: "A"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		realm  Lifespans
-		client ClientLifespans
-	}{
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}, ClientLifespans{}},
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}, ClientLifespans{AccessToken: week}},
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}, ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}},
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week}, ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}},
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week}, ClientLifespans{AccessToken: week, SessionMax: time.Hour}},
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week, ClientMax: 2 * time.Hour}, ClientLifespans{AccessToken: week}},
-		{Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week, ClientMax: 2 * time.Hour}, ClientLifespans{AccessToken: week, SessionMax: week}},
-	} {
-		spans := c.realm.document()
-		spans["clientSessionMaxLifespan"] = seconds(c.realm.ClientMax)
-		l.realmByHand(ctx, t, spans)
-		l.realm.self.Forget()
-		read, err := l.realm.Lifespans(ctx)
-		if err != nil || read.SSOMax != c.realm.SSOMax || read.ClientMax != c.realm.ClientMax {
-			t.Errorf("lifespans read: %+v, %v", read, err)
-		}
-		want, caps := read.EffectiveAccessToken(c.client)
-		got := l.proofToken(ctx, t, "alice", password, Client{ID: "spans", Lifespans: c.client}).Lifetime()
-		// a session begins before its token; on a machine that is busy, well before. The spans are minutes apart.
-		if got < want-30*time.Second || got > want {
-			t.Errorf("realm %+v client %+v: token lives %s, said %s (%v)", c.realm, c.client, got, want, caps)
-		}
 	}
 }
 
@@ -186,9 +143,7 @@ func registration(ctx context.Context, t *testing.T, server *keycloaktest.Server
 	must(t, err)
 	claims := exchange(ctx, t, server, url.Values{"grant_type": {"authorization_code"}, "client_id": {"onyxia"}, "code": {back.Query().Get("code")},
 		"redirect_uri": {"https://onyxia.demo.test/"}, "code_verifier": {verifier}})
-	wrong := CheckClaims(claims, ClaimsWanted{Issuer: server.URL + "/realms/register", Audience: "account", UsernameClaim: "preferred_username", GroupsClaim: "groups", MaxUsername: 58})
-	expect(t, len(wrong) == 0, "claims %v: %v", claims, wrong)
-	for claim, want := range map[string]string{"preferred_username": "bob", "azp": "onyxia", "site": "demo"} {
+	for claim, want := range map[string]string{"iss": server.URL + "/realms/register", "aud": "account", "preferred_username": "bob", "azp": "onyxia", "site": "demo"} {
 		expect(t, claims.Text(claim) == want, "claim %s is %q", claim, claims.Text(claim))
 	}
 	u, err := l.realm.FindUser(ctx, "bob")

@@ -114,6 +114,14 @@ func mail(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	left, err := l.realm.Users(ctx, "")
 	expect(t, err == nil && len(left) == 0, "users left after the test mail: %v %v", left, err)
 
+	_, err = l.realm.AddUser(ctx, NewUser{Name: "holder", Email: "held@example.org"})
+	must(t, err)
+	for address, words := range map[string]string{"held@example.org": "a mailbox that no user has", "new@evil.org": "auth.emailDomains"} {
+		err = l.realm.SendTestMail(ctx, address)
+		expect(t, err != nil && strings.Contains(err.Error(), words), "mail to %s: %v", address, err)
+	}
+	must(t, l.realm.DeleteUser(ctx, "holder"))
+
 	// the password survives a change of anything else
 	l.accessed = 10 * time.Minute
 	l.mustUp(ctx, t)

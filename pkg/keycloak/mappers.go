@@ -17,13 +17,6 @@ func AudienceMapper(name, clientID string) Mapper {
 	}}
 }
 
-// CustomAudienceMapper adds an audience that is no client of the realm.
-func CustomAudienceMapper(name, audience string) Mapper {
-	return Mapper{Name: name, Type: "oidc-audience-mapper", Config: map[string]string{
-		"included.custom.audience": audience, "access.token.claim": "true", "id.token.claim": "false",
-	}}
-}
-
 // HardcodedClaim adds a claim with one value for everybody, as text.
 func HardcodedClaim(name, claim, value string) Mapper {
 	return Mapper{Name: name, Type: "oidc-hardcoded-claim-mapper", Config: inTokens(map[string]string{
@@ -32,9 +25,9 @@ func HardcodedClaim(name, claim, value string) Mapper {
 }
 
 // GroupsMapper adds the names of a user's groups, without the path above them. Keycloak leaves the claim out for a user of no
-// group.
+// group. Its name does not follow the claim: another claim changes the mapper that is there.
 func GroupsMapper(claim string) Mapper {
-	return Mapper{Name: claim, Type: "oidc-group-membership-mapper", Config: inTokens(map[string]string{
+	return Mapper{Name: "groups", Type: "oidc-group-membership-mapper", Config: inTokens(map[string]string{
 		"claim.name": claim, "full.path": "false",
 	})}
 }
@@ -44,22 +37,4 @@ func RealmRolesMapper(claim string) Mapper {
 	return Mapper{Name: claim, Type: "oidc-usermodel-realm-role-mapper", Config: inTokens(map[string]string{
 		"claim.name": claim, "jsonType.label": "String", "multivalued": "true",
 	})}
-}
-
-// UserAttributeMapper adds an attribute of the user as text.
-func UserAttributeMapper(name, attribute, claim string) Mapper {
-	return Mapper{Name: name, Type: "oidc-usermodel-attribute-mapper", Config: inTokens(map[string]string{
-		"user.attribute": attribute, "claim.name": claim, "jsonType.label": "String",
-	})}
-}
-
-// NonceMappers bring back what Features.NoNonce took out of access tokens, for the web application of Onyxia charts below 5
-// (keycloak-js 21). Keycloak's changes-25_0_0.adoc names both providers.
-func NonceMappers() []Mapper {
-	return []Mapper{
-		{Name: "nonce", Type: "oidc-nonce-backwards-compatible-mapper", Config: map[string]string{}},
-		{Name: "session state", Type: "oidc-session-state-mapper", Config: map[string]string{
-			"access.token.claim": "true", "id.token.claim": "true",
-		}},
-	}
 }

@@ -17,8 +17,6 @@ type object struct {
 	read func(context.Context) (document, error)
 	// want gives the wanted document; it may depend on what was seen.
 	want func(ctx context.Context, seen document) (document, error)
-	// remark is told along with the plan, in one line; nil for none.
-	remark func(context.Context) (string, error)
 	// create makes it, update merges into what was seen. Both are handed the wanted document with its leaves.
 	create func(ctx context.Context, want document) error
 	update func(ctx context.Context, seen, want document) error
@@ -30,39 +28,33 @@ type object struct {
 	drop func(ctx context.Context, seen document) error
 }
 
-// sight is an observation of an object: what is there, what is wanted of it, and what to say about it.
-type sight struct {
-	seen, want document
-	remark     string
-}
+// sight is an observation of an object: what is there, and what is wanted of it.
+type sight struct{ seen, want document }
 
 func (o *object) Observe(ctx context.Context) (sight, error) {
 	seen, err := o.read(ctx)
 	if err != nil {
 		return sight{}, err
 	}
-	s := sight{seen: seen}
-	if s.want, err = o.want(ctx, seen); err != nil {
+	want, err := o.want(ctx, seen)
+	if err != nil {
 		return sight{}, err
 	}
-	if o.remark != nil {
-		s.remark, err = o.remark(ctx)
-	}
-	return s, err
+	return sight{seen: seen, want: want}, nil
 }
 
 func (o *object) Plan(s sight) engine.Change {
 	if s.seen == nil {
-		return engine.Change{Action: engine.Create, Why: s.remark}
+		return engine.Change{Action: engine.Create}
 	}
 	fields := s.want.differences(o.prefix, s.seen)
 	switch {
 	case len(fields) == 0:
-		return engine.Change{Action: engine.Unchanged, Why: s.remark}
+		return engine.Change{Action: engine.Unchanged}
 	case o.replaces(s):
 		return engine.Change{Action: engine.Replace, Why: "Keycloak cannot change " + o.fixed, Fields: fields}
 	}
-	return engine.Change{Action: engine.Configure, Why: s.remark, Fields: fields}
+	return engine.Change{Action: engine.Configure, Fields: fields}
 }
 
 func (o *object) replaces(s sight) bool {

@@ -29,9 +29,9 @@ func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 
 	must(t, r.AddGroup(ctx, "later/below"))
 	must(t, r.SetGroups(ctx, "carol", []string{"group2", "later/below"}))
-	groups, err := r.UserGroups(ctx, "carol")
-	expect(t, err == nil && slices.Equal(groups, []string{"group2", "later/below"}), "groups of carol: %v %v", groups, err)
-	groups, err = r.Groups(ctx)
+	_, memberships, err := r.memberships(ctx, "carol")
+	expect(t, err == nil && len(memberships) == 2 && memberships["group2"] != "" && memberships["later/below"] != "", "groups of carol: %v %v", memberships, err)
+	groups, err := r.Groups(ctx)
 	want := []string{"group1", "group2", "later", "later/below", "parent", "parent/child", "parent/other"}
 	expect(t, err == nil && slices.Equal(groups, want), "groups: %v %v", groups, err)
 	for i := range 12 {
@@ -43,10 +43,56 @@ func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	must(t, r.AddProofClient(ctx, Client{ID: "proof", DirectGrants: true}))
 	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: password})
 	expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with a temporary password: %v", err)
+	again, err := r.ResetPassword(ctx, "carol")
+	must(t, err)
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: password})
+	expect(t, errors.Is(err, ErrCredentials) && !strings.Contains(err.Error(), "not fully set up"), "login with the former password: %v", err)
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: again})
+	expect(t, again != password && errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with the new password: %v", err)
+	l.lostAnswers(ctx, t)
 	must(t, r.DeleteUser(ctx, "carol"))
 	must(t, r.DeleteUser(ctx, "carol"))
 	_, err = r.FindUser(ctx, "carol")
 	expect(t, errors.Is(err, ErrNoUser), "carol after her end: %v", err)
+}
+
+// lostAnswers: the server makes the user, and we do not hear of it. The password that is told opens the account all the same.
+func (l *lab) lostAnswers(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for name, fault := range map[string]func(*http.Request) (*http.Response, error){
+		"erin": func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
+		"fred": func(r *http.Request) (*http.Response, error) {
+			return answering(r, 500, `{"error":"unknown_error"}`), nil
+		},
+	} {
+		lost := false
+		l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/users") || lost {
+				return nil, nil
+			}
+			lost = true
+			response, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			response.Body.Close()
+			return fault(r)
+		}
+		password, err := l.realm.AddUser(ctx, NewUser{Name: name, Email: name + "@example.org"})
+		l.watch.at = nil
+		expect(t, lost && err == nil && password != "", "%s: %v", name, err)
+		_, err = l.realm.UserTokens(ctx, Credentials{ClientID: "proof", Username: name, Password: password})
+		expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "%s does not log in with the password that was told: %v", name, err)
+	}
+	l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/groups/") {
+			return answering(r, 403, `{}`), nil
+		}
+		return nil, nil
+	}
+	password, err := l.realm.AddUser(ctx, NewUser{Name: "gina", Email: "gina@example.org", Groups: []string{"group1"}})
+	l.watch.at = nil
+	expect(t, password != "" && err != nil && strings.Contains(err.Error(), "auth group set gina"), "a user who is in no group yet: %q, %v", password, err)
 }
 
 func removal(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
@@ -71,6 +117,8 @@ func removal(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	}
 	var self document
 	l.look(ctx, t, "", &self)
+	client, err := l.account.client(ctx)
+	expect(t, err == nil && client != nil, "the account that may remove the realm is gone before it: %v", err)
 	plan, err = run.PlanRemoval(ctx, map[engine.ID]bool{l.realm.ID(): true})
 	must(t, err)
 	must(t, run.Remove(ctx, plan))
@@ -123,6 +171,36 @@ func realmBefore(ctx context.Context, t *testing.T, server *keycloaktest.Server)
 	for _, s := range removal.Steps {
 		expect(t, s.ID != l.realm.ID() || s.Change.Action == engine.Kept, "a realm that was there before would be removed: %+v", s.Change)
 	}
+	expect(t, !slices.Contains(held.realmRoles(), createRealm), "with its realm there, the account may make others: %v", held.realmRoles())
+	must(t, run.Remove(ctx, removal))
+	client, err := l.account.client(ctx)
+	expect(t, err == nil && client == nil, "left in realm master after the uninstall: %v %v", client, err)
+	l.mustUp(ctx, t)
+}
+
+// twoDatalabs have a realm each on one server. Neither takes the other's account, nor a client that is not theirs.
+func twoDatalabs(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	one, two := newLab(server, "labone"), newLab(server, "labtwo")
+	two.account.Secret = given("secret-of-the-other-lab-0123456789")
+	one.mustUp(ctx, t)
+	two.mustUp(ctx, t)
+	one.unchanged(ctx, t)
+	two.unchanged(ctx, t)
+
+	// the same name and another secret: as an account of ours whose Secret was lost, and as a client of somebody else's
+	lost := newLab(server, "labone")
+	lost.account.Secret = given("a-secret-made-anew-0123456789")
+	lost.again()
+	_, plan := lost.plan(ctx, t)
+	change := plan.Steps[0].Change
+	expect(t, change.Action == engine.Configure && strings.Contains(change.Why, "would lose its login"), "a lost secret: %+v", change)
+	foreign := newLab(server, "labthree")
+	must(t, foreign.theirs.post(ctx, "/realms/master/clients", document{"clientId": foreign.account.ID, "secret": "theirs-0123456789"}))
+	_, plan = foreign.plan(ctx, t)
+	change = plan.Steps[0].Change
+	expect(t, change.Action == engine.Blocked && strings.Contains(change.Why, "did not make") && change.Fix != "", "somebody else's client: %+v", change)
+	err := (&account{ServiceAccount: foreign.account, own: foreign.own}).Apply(ctx, standing{})
+	expect(t, err != nil && strings.Contains(err.Error(), "did not make"), "somebody else's client was taken: %v", err)
 }
 
 func discovery(ctx context.Context, t *testing.T, server *keycloaktest.Server) {

@@ -17,7 +17,7 @@ type UserProfile struct {
 	// Attributes that are asked for besides.
 	Attributes []ProfileAttribute
 	// UnmanagedAttributes is the policy for attributes that the profile does not name: "ENABLED", "ADMIN_VIEW" or
-	// "ADMIN_EDIT". Empty leaves it alone. Servers before 24 have none.
+	// "ADMIN_EDIT". Empty leaves it alone. Servers before 24 have none, and are not told of it.
 	UnmanagedAttributes string
 }
 
@@ -99,6 +99,7 @@ func (a ProfileAttribute) document() document {
 	d := document{
 		"displayName": a.DisplayName,
 		"permissions": document{"view": including{"admin", "user"}, "edit": including{"admin", "user"}},
+		"required":    absent{},
 	}
 	if a.Required {
 		d["required"] = document{"roles": including{"user"}}

@@ -2,6 +2,7 @@ package keycloak
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -89,14 +90,20 @@ func (r *Realm) DeleteProofClient(ctx context.Context, id string) error {
 
 // SendTestMail makes Keycloak send a mail to an address with the realm's own settings, password included. Keycloak's own test
 // writes only to administrators who have an address, which a service account has not; so a user is made, sent the mail
-// that asks to confirm the address, and deleted.
+// that asks to confirm the address, and deleted. So the address must be one that a new user may have.
 func (r *Realm) SendTestMail(ctx context.Context, address string) error {
 	const name = "kubectl-onyxia-test-mail"
 	if err := r.DeleteUser(ctx, name); err != nil {
 		return err
 	}
 	id, err := r.admin.create(ctx, r.path("/users"), document{"username": name, "email": address, "firstName": "Test", "lastName": "Mail", "enabled": true})
-	if err != nil {
+	switch {
+	case IsStatus(err, http.StatusConflict):
+		return fmt.Errorf("%w; the test is sent to a user who lives as long as it, and %s is the address of somebody in realm %s: name a mailbox that no user has, "+
+			"or the same with +test before the @ where the mail server allows that", err, address, r.name)
+	case IsStatus(err, http.StatusBadRequest):
+		return fmt.Errorf("%w; the test is sent to a user who lives as long as it, and the user profile of realm %s takes no such address: name one that may sign up (auth.emailDomains)", err, r.name)
+	case err != nil:
 		return err
 	}
 	mail := request{method: http.MethodPut, path: r.path("/users/" + id + "/execute-actions-email"), body: []string{"VERIFY_EMAIL"}, single: true}

@@ -124,8 +124,9 @@ func (l *lab) again() {
 // settings of the guide, with the session lifespans that upstream added later.
 func (l *lab) settings() Settings {
 	const session = 14 * 24 * time.Hour
+	yes, no := true, false
 	return Settings{
-		DisplayName: "Datalab", Registration: true, ForgottenPassword: true, RememberMe: true, EmailLogin: true, BruteForce: true,
+		DisplayName: "Datalab", Registration: &yes, ForgottenPassword: &yes, RememberMe: &yes, EmailLogin: &yes, VerifyEmail: &no, BruteForce: &yes,
 		LoginTheme: "onyxia", EmailTheme: "base", Locales: []string{"en", "fr"},
 		Lifespans: Lifespans{AccessToken: l.accessed, SSOIdle: session, SSOMax: session, SSOIdleRememberMe: session, SSOMaxRememberMe: session},
 		SMTP:      l.smtp,
@@ -139,7 +140,6 @@ func (l *lab) steps() []engine.Step {
 	r := l.realm
 	app := PublicClient("onyxia", []string{"https://onyxia.demo.test"}, "https://onyxia.demo.test/*")
 	app.PostLogoutRedirectURIs = []string{"https://onyxia.demo.test/*"}
-	app.DefaultScopes = []string{"datalab"}
 	s3 := PublicClient("onyxia-minio", []string{"https://onyxia.demo.test"}, "https://onyxia.demo.test/*")
 	s3.Lifespans = ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}
 	minio := Client{ID: "minio", Confidential: true, Secret: given(minioSecret), StandardFlow: true,
@@ -150,12 +150,10 @@ func (l *lab) steps() []engine.Step {
 		r.Step(l.settings(), l.account.StepID()),
 		r.UserProfileStep(UserProfile{MaxUsername: 58, EmailDomains: []string{"example.org", "demo.test"},
 			Attributes: []ProfileAttribute{{Name: "team", DisplayName: "Team"}}}),
-		r.RequiredActionStep(RequiredAction{Alias: Terms, Enabled: true, Default: true}),
+		r.RequiredActionStep(RequiredAction{Alias: Terms, On: true}),
 		r.GroupStep("group1"), r.GroupStep("group2"), r.GroupStep("parent/child"), r.GroupStep("parent/other"),
-		r.RoleStep("onyxia-admin", "May do more"), r.RoleStep("onyxia-user", ""),
-		r.ClientScopeStep(ClientScope{Name: "datalab", Description: "What all parts share", Attributes: map[string]string{"include.in.token.scope": "false"}}),
-		r.ScopeMapperStep("datalab", HardcodedClaim("site", "site", "demo")),
-		r.ClientStep(app, ScopeStepID("datalab")), r.MapperStep("onyxia", GroupsMapper("groups")),
+		r.RoleStep("onyxia-admin"), r.RoleStep("onyxia-user"),
+		r.ClientStep(app), r.MapperStep("onyxia", GroupsMapper("groups")), r.MapperStep("onyxia", HardcodedClaim("site", "site", "demo")),
 		r.ClientStep(minio), r.MapperStep("minio", HardcodedClaim("policy", "policy", "stsonly")),
 		r.ClientStep(s3), r.MapperStep("onyxia-minio", HardcodedClaim("policy", "policy", "stsonly")),
 		r.MapperStep("onyxia-minio", AudienceMapper("audience", "minio"), ClientStepID("minio")),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -31,6 +32,8 @@ type Realm struct {
 	groups  *engine.Shared[[]document]
 	actions *engine.Shared[[]document]
 	profile *engine.Shared[document]
+	// people are the first users.
+	people *engine.Shared[[]document]
 
 	mu       sync.Mutex
 	children map[string]*engine.Shared[[]document]
@@ -45,12 +48,10 @@ func (a *Admin) Realm(name string) *Realm {
 	r.roles = r.listing("/roles")
 	r.groups = r.listing("/groups?" + wholeGroups)
 	r.actions = r.listing("/authentication/required-actions")
+	r.people = r.listing("/users?briefRepresentation=true&max=" + strconv.Itoa(namesRead))
 	r.profile = engine.NewShared(r.readProfile)
 	return r
 }
-
-// Name of the realm.
-func (r *Realm) Name() string { return r.name }
 
 // ID of the realm's step.
 func (r *Realm) ID() engine.ID { return engine.ID("realm.keycloak/" + r.name) }

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestVersions(t *testing.T) {
@@ -83,34 +82,6 @@ func TestEmailRuleIsTakenAway(t *testing.T) {
 		want, err := wantedEmail(nil, rule(pattern))
 		if got := want.differences("", rule(pattern)); err != nil || len(got) != fields {
 			t.Errorf("%s: %v %v", pattern, got, err)
-		}
-	}
-}
-
-func TestEffectiveAccessToken(t *testing.T) {
-	guide := Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 30 * time.Minute, SSOMax: 10 * time.Hour}
-	later := Lifespans{AccessToken: 5 * time.Minute, SSOIdle: 2 * week, SSOMax: 2 * week}
-	for name, c := range map[string]struct {
-		realm  Lifespans
-		client ClientLifespans
-		want   time.Duration
-		caps   string
-	}{
-		"the realm's": {guide, ClientLifespans{}, 5 * time.Minute, ""},
-		// proven.md: 86400 came out as 36000 (10 h), and 604800 stood under 1209600
-		"defect D42":        {guide, ClientLifespans{AccessToken: 24 * time.Hour}, 10 * time.Hour, "access.token.lifespan of 24h0m0s becomes 10h0m0s: cut short by the realm's ssoSessionMaxLifespan"},
-		"D42 mended":        {later, ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}, week, ""},
-		"by the client":     {later, ClientLifespans{AccessToken: week, SessionMax: time.Hour}, time.Hour, "access.token.lifespan of 168h0m0s becomes 1h0m0s: cut short by the client's client.session.max.lifespan"},
-		"by all clients":    {Lifespans{AccessToken: time.Minute, SSOIdle: week, SSOMax: week, ClientMax: time.Hour}, ClientLifespans{AccessToken: week}, time.Hour, "access.token.lifespan of 168h0m0s becomes 1h0m0s: cut short by the realm's clientSessionMaxLifespan"},
-		"sessions are also": {guide, ClientLifespans{SessionIdle: week, SessionMax: week}, 5 * time.Minute, "client.session.idle.timeout of 168h0m0s becomes 30m0s: cut short by the realm's ssoSessionIdleTimeout|client.session.max.lifespan of 168h0m0s becomes 10h0m0s: cut short by the realm's ssoSessionMaxLifespan"},
-	} {
-		got, caps := c.realm.EffectiveAccessToken(c.client)
-		var said []string
-		for _, each := range caps {
-			said = append(said, each.String())
-		}
-		if got != c.want || strings.Join(said, "|") != c.caps {
-			t.Errorf("%s: %s, %q", name, got, said)
 		}
 	}
 }

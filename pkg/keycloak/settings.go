@@ -11,24 +11,27 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// Settings are the fields of a realm that are ours. Everything else in the realm stays as it is.
+// Settings are the fields of a realm that are ours. Everything else in the realm stays as it is, and so does each switch that is
+// nil here.
 type Settings struct {
 	// DisplayName above the login form; empty leaves it alone.
 	DisplayName string
 	// Registration lets people sign up by themselves.
-	Registration bool
+	Registration *bool
 	// ForgottenPassword offers a link by mail.
-	ForgottenPassword bool
+	ForgottenPassword *bool
 	// RememberMe offers a longer session.
-	RememberMe bool
+	RememberMe *bool
 	// EmailLogin lets people log in with their address.
-	EmailLogin bool
+	EmailLogin *bool
 	// VerifyEmail asks for a click in a mail; it needs SMTP.
-	VerifyEmail bool
+	VerifyEmail *bool
 	// BruteForce locks an account for a while after failed logins.
-	BruteForce bool
+	BruteForce *bool
 	// LoginTheme and EmailTheme are set if the server has them, else left alone; empty leaves them alone.
 	LoginTheme, EmailTheme string
+	// FormerTheme is a theme of ours that goes from where none is wanted; empty for none.
+	FormerTheme string
 	// Locales that must be offered; others stay. Empty leaves internationalization alone.
 	Locales []string
 	// DefaultLocale is one of them; empty for the first.
@@ -48,13 +51,12 @@ func (r *Realm) Step(s Settings, needs ...engine.ID) engine.Step {
 			want: func(ctx context.Context, seen document) (document, error) {
 				return r.wantedSettings(ctx, s, seen)
 			},
-			remark: func(ctx context.Context) (string, error) { return r.missingThemes(ctx, s) },
 			create: r.createRealm,
 			update: r.updateRealm,
 			forget: r.forgetAll,
 			drop:   func(ctx context.Context, _ document) error { return r.admin.remove(ctx, r.path("")) },
 		},
-		ours: func(s sight) bool { return child(s.seen["attributes"]).text(mark) == maker },
+		ours: func(s sight) bool { return ours(s.seen) },
 		why:  "realm " + r.name + " was there before",
 	}
 	return engine.New(r.ID(), self, needs...).HoldingData("the users of realm " + r.name)
@@ -65,24 +67,20 @@ func (r *Realm) wantedSettings(ctx context.Context, s Settings, seen document) (
 	if err != nil {
 		return nil, err
 	}
-	want := document{
-		"enabled":               true,
-		"registrationAllowed":   s.Registration,
-		"resetPasswordAllowed":  s.ForgottenPassword,
-		"rememberMe":            s.RememberMe,
-		"loginWithEmailAllowed": s.EmailLogin,
-		"verifyEmail":           s.VerifyEmail,
-		"bruteForceProtected":   s.BruteForce,
+	want := document{"enabled": true}
+	for key, on := range map[string]*bool{
+		"registrationAllowed": s.Registration, "resetPasswordAllowed": s.ForgottenPassword, "rememberMe": s.RememberMe,
+		"loginWithEmailAllowed": s.EmailLogin, "verifyEmail": s.VerifyEmail, "bruteForceProtected": s.BruteForce,
+	} {
+		if on != nil {
+			want[key] = *on
+		}
 	}
 	if s.DisplayName != "" {
 		want["displayName"] = s.DisplayName
 	}
-	if slices.Contains(info.LoginThemes, s.LoginTheme) {
-		want["loginTheme"] = s.LoginTheme
-	}
-	if slices.Contains(info.EmailThemes, s.EmailTheme) {
-		want["emailTheme"] = s.EmailTheme
-	}
+	s.theme(want, "loginTheme", s.LoginTheme, info.LoginThemes)
+	s.theme(want, "emailTheme", s.EmailTheme, info.EmailThemes)
 	if len(s.Locales) > 0 {
 		want["internationalizationEnabled"] = true
 		want["supportedLocales"] = including(s.Locales)
@@ -105,12 +103,18 @@ func (r *Realm) wantedSettings(ctx context.Context, s Settings, seen document) (
 	return want, nil
 }
 
-// missingThemes names the wanted themes that the server lacks. Keycloak would fall back to its own without a word.
-func (r *Realm) missingThemes(ctx context.Context, s Settings) (string, error) {
-	info, err := r.admin.ServerInfo(ctx)
-	if err != nil {
-		return "", err
+// theme asks for a theme that the server has, or for the end of the former one where none is wanted.
+func (s Settings) theme(want document, key, name string, there []string) {
+	switch {
+	case slices.Contains(there, name):
+		want[key] = name
+	case name == "" && s.FormerTheme != "":
+		want[key] = not(s.FormerTheme)
 	}
+}
+
+// missingThemes names the wanted themes that the server lacks; empty for none. Keycloak falls back to its own without a word.
+func (s Settings) missingThemes(info ServerInfo) string {
 	var missing []string
 	if s.LoginTheme != "" && !slices.Contains(info.LoginThemes, s.LoginTheme) {
 		missing = append(missing, "login theme "+s.LoginTheme)
@@ -118,10 +122,7 @@ func (r *Realm) missingThemes(ctx context.Context, s Settings) (string, error) {
 	if s.EmailTheme != "" && !slices.Contains(info.EmailThemes, s.EmailTheme) {
 		missing = append(missing, "email theme "+s.EmailTheme)
 	}
-	if len(missing) == 0 {
-		return "", nil
-	}
-	return "the server has no " + strings.Join(missing, " and no ") + ": left unset", nil
+	return strings.Join(missing, " and no ")
 }
 
 func (r *Realm) createRealm(ctx context.Context, want document) error {
@@ -160,7 +161,7 @@ func (r *Realm) forgetAll() {
 	r.self.Forget()
 	r.profile.Forget()
 	r.forgetGroups()
-	for _, list := range []*engine.Shared[[]document]{r.clients, r.scopes, r.roles, r.actions} {
+	for _, list := range []*engine.Shared[[]document]{r.clients, r.scopes, r.roles, r.actions, r.people} {
 		list.Forget()
 	}
 }

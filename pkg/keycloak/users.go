@@ -36,14 +36,63 @@ type NewUser struct {
 	EmailVerified bool
 }
 
-// AddUser adds a person with a temporary password, which is given back once and has to be changed at the first login.
+// AddUser adds a person with a temporary password, which is given back once and has to be changed at the first login. A password
+// beside an error (*NotInGroupsError) is that of a user who is there and lacks something.
 func (r *Realm) AddUser(ctx context.Context, u NewUser) (password string, err error) {
 	password, err = newPassword()
 	if err != nil {
 		return "", err
 	}
-	return password, r.addUser(ctx, u, document{"type": "password", "value": password, "temporary": true})
+	err = r.addUser(ctx, u, document{"type": "password", "value": password, "temporary": true})
+	var incomplete *NotInGroupsError
+	if err != nil && !errors.As(err, &incomplete) {
+		return "", err
+	}
+	return password, err
 }
+
+// settle makes sure that a user who turned out to be there has the password that will be told.
+func (r *Realm) settle(ctx context.Context, there User, wanted NewUser, credential document) error {
+	if !strings.EqualFold(there.Email, wanted.Email) {
+		return fmt.Errorf("somebody else has just added a user of that name, with the address %s", there.Email)
+	}
+	return r.setPassword(ctx, there, credential)
+}
+
+// ResetPassword gives a user a new temporary password, which is given back once and has to be changed at the next login.
+func (r *Realm) ResetPassword(ctx context.Context, name string) (password string, err error) {
+	u, err := r.FindUser(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if password, err = newPassword(); err != nil {
+		return "", err
+	}
+	if err := r.setPassword(ctx, u, document{"type": "password", "value": password, "temporary": true}); err != nil {
+		return "", err
+	}
+	return password, nil
+}
+
+func (r *Realm) setPassword(ctx context.Context, u User, credential document) error {
+	if err := r.admin.put(ctx, r.path("/users/"+u.ID+"/reset-password"), credential); err != nil {
+		return fmt.Errorf("password of user %s: %w; `auth user password %s` makes a new one", u.Username, err, u.Username)
+	}
+	return nil
+}
+
+// NotInGroupsError says that a user was added and is not yet in all groups.
+type NotInGroupsError struct {
+	Name string
+	err  error
+}
+
+func (e *NotInGroupsError) Error() string {
+	return fmt.Sprintf("user %s is there, but not yet in all groups (%v): name all of the user's groups by `auth group set %s GROUP...`", e.Name, e.err, e.Name)
+}
+
+// Unwrap gives what went wrong.
+func (e *NotInGroupsError) Unwrap() error { return e.err }
 
 // addUser adds a person with a password of one kind or the other.
 func (r *Realm) addUser(ctx context.Context, u NewUser, credential document) error {
@@ -54,19 +103,49 @@ func (r *Realm) addUser(ctx context.Context, u NewUser, credential document) err
 	if err != nil {
 		return err
 	}
-	id, err := r.admin.create(ctx, r.path("/users"), document{
-		"username": u.Name, "email": u.Email, "firstName": u.FirstName, "lastName": u.LastName,
-		"enabled": true, "emailVerified": u.EmailVerified, "credentials": []document{credential},
-	})
+	id, err := r.createUser(ctx, u, credential)
 	if err != nil {
 		return fmt.Errorf("user %s: %w", u.Name, err)
 	}
 	for _, group := range groups {
 		if err := r.admin.put(ctx, r.path("/users/"+id+"/groups/"+group), nil); err != nil {
-			return fmt.Errorf("user %s is there, but not yet in all groups: %w", u.Name, err)
+			return &NotInGroupsError{Name: u.Name, err: err}
 		}
 	}
 	return nil
+}
+
+// createUser sends the user once and looks what became of it: when an answer is lost the user may be there, and a second try
+// would only hear that the name is taken.
+func (r *Realm) createUser(ctx context.Context, u NewUser, credential document) (id string, err error) {
+	if there, err := r.FindUser(ctx, u.Name); !errors.Is(err, ErrNoUser) {
+		if err == nil {
+			err = &Error{Method: http.MethodPost, Path: "/admin" + r.path("/users"), Status: http.StatusConflict,
+				Message: "there is a user " + there.Username + " already (`auth user password " + there.Username + "` makes a new password)"}
+		}
+		return "", err
+	}
+	first := true
+	err = r.admin.retrying(ctx, true, func(ctx context.Context) error {
+		if !first {
+			if there, err := r.FindUser(ctx, u.Name); !errors.Is(err, ErrNoUser) {
+				id = there.ID
+				if err != nil {
+					return err
+				}
+				return r.settle(ctx, there, u, credential)
+			}
+		}
+		first = false
+		return r.admin.do(ctx, request{method: http.MethodPost, path: r.path("/users"), created: &id, body: document{
+			"username": u.Name, "email": u.Email, "firstName": u.FirstName, "lastName": u.LastName,
+			"enabled": true, "emailVerified": u.EmailVerified, "credentials": []document{credential},
+		}})
+	})
+	if err != nil && passing(err) {
+		err = fmt.Errorf("%w; whether the user is there is not known: see `auth user list`, and make a new password by `auth user password %s`", err, u.Name)
+	}
+	return id, err
 }
 
 // newPassword is 26 letters and digits, 130 bits, and three signs for realms whose policy asks for other kinds.
@@ -123,20 +202,6 @@ func (r *Realm) DeleteUser(ctx context.Context, name string) error {
 		return err
 	}
 	return r.admin.remove(ctx, r.path("/users/"+u.ID))
-}
-
-// UserGroups gives the paths of a user's groups, sorted, without the slash in front.
-func (r *Realm) UserGroups(ctx context.Context, name string) ([]string, error) {
-	_, groups, err := r.memberships(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	paths := make([]string, 0, len(groups))
-	for path := range groups {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	return paths, nil
 }
 
 // SetGroups puts a user into exactly these groups, by path. It writes only what differs.

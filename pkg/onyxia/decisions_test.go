@@ -204,6 +204,7 @@ func TestSTSAlwaysHasARole(t *testing.T) {
 func TestPrefixesAgree(t *testing.T) {
 	in := with(chart11, 3, func(c *platform.Config) {
 		c.Prefixes = platform.Prefixes{User: "u-", Group: "g-"}
+		c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org"
 		c.Auth.UsernameClaim, c.Auth.GroupsClaim = "uid", "teams"
 	})(t)
 	values := render(t, in)
@@ -227,14 +228,13 @@ func TestPrefixesAgree(t *testing.T) {
 
 	in = with(chart4, 3, func(c *platform.Config) {
 		c.Prefixes = platform.Prefixes{User: "u-", Group: "g-"}
-		c.Auth.UsernameClaim = "uid"
 	})(t)
 	values = render(t, in)
 	s3 := part(onlyRegion(t, values), "data", "S3")
-	if s3["bucketPrefix"] != "u-" || s3["groupBucketPrefix"] != "g-" || s3["bucketClaim"] != "uid" {
+	if s3["bucketPrefix"] != "u-" || s3["groupBucketPrefix"] != "g-" || s3["bucketClaim"] != "preferred_username" {
 		t.Errorf("chart 4, buckets: %v", s3)
 	}
-	if got := part(values, "api", "env")["oidc.username-claim"]; got != "uid" {
+	if got := part(values, "api", "env")["oidc.username-claim"]; got != "preferred_username" {
 		t.Errorf("chart 4, claim: %v", got)
 	}
 }

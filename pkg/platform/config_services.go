@@ -61,7 +61,7 @@ type Auth struct {
 	Mode string `json:"mode,omitempty" enum:"install,keycloak,oidc,none"`
 	// Namespace of Keycloak. Default "keycloak".
 	Namespace string `json:"namespace,omitempty"`
-	// Realm name. Default "datalab".
+	// Realm name: letters, digits, dots, dashes and underscores; never Keycloak's own "master". Default "datalab".
 	Realm string `json:"realm,omitempty"`
 	// URL of an existing Keycloak with its relative path ("https://sso.example.org/auth"), or the issuer of another provider.
 	URL string `json:"url,omitempty"`
@@ -69,7 +69,7 @@ type Auth struct {
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 	// ClientID of Onyxia at the issuer. Default "onyxia".
 	ClientID string `json:"clientID,omitempty"`
-	// UsernameClaim in the token. Default "preferred_username".
+	// UsernameClaim in the token. Default "preferred_username"; another one with auth.mode oidc only.
 	UsernameClaim string `json:"usernameClaim,omitempty"`
 	// GroupsClaim in the token. Default "groups".
 	GroupsClaim string `json:"groupsClaim,omitempty"`
@@ -77,17 +77,29 @@ type Auth struct {
 	Registration *bool `json:"registration,omitempty"`
 	// EmailDomains that may sign up; empty for all.
 	EmailDomains []string `json:"emailDomains,omitempty"`
+	// DisplayName of the realm, above the login form. Left alone when empty.
+	DisplayName string `json:"displayName,omitempty"`
+	// Login is what the login page offers.
+	Login Login `json:"login,omitzero"`
 	// Locales of the login pages. Default en, fr.
 	Locales []string `json:"locales,omitempty"`
+	// DefaultLocale is one of the locales. Default: the first.
+	DefaultLocale string `json:"defaultLocale,omitempty"`
 	// Session is how long a login lasts (Go duration). Default 336h, 14 days.
 	Session string `json:"session,omitempty"`
+	// Lifespans besides the session's.
+	Lifespans Lifespans `json:"lifespans,omitzero"`
+	// Attributes that the sign-up page asks for besides, by name.
+	Attributes map[string]Attribute `json:"attributes,omitempty"`
+	// UnmanagedAttributes is who may give users attributes that the realm's user profile does not name: everybody, or administrators, or these to look at only; Keycloak 24 or later. Left alone when empty.
+	UnmanagedAttributes string `json:"unmanagedAttributes,omitempty" enum:"ENABLED,ADMIN_EDIT,ADMIN_VIEW"`
 	// Terms is a URL per locale of the terms and conditions; from chart 11 on of files of Onyxia's own web application ("%PUBLIC_URL%/custom-resources/FILE"). Empty: no terms.
 	Terms map[string]string `json:"terms,omitempty"`
 	// Theme is the login theme's jar.
 	Theme Theme `json:"theme,omitzero"`
-	// SMTP is the mail server; without it no address is verified.
+	// SMTP is the mail server; without it the realm's own is left alone.
 	SMTP SMTP `json:"smtp,omitzero"`
-	// Groups that exist from the start.
+	// Groups that exist from the start, by path ("a" or "a/b"). The last part names the namespace: lower-case letters, digits and dashes.
 	Groups []string `json:"groups,omitempty"`
 	// Roles that exist from the start.
 	Roles []string `json:"roles,omitempty"`
@@ -97,12 +109,48 @@ type Auth struct {
 	Values map[string]any `json:"values,omitempty"`
 }
 
+// Login is what the login page offers, and what it asks of people.
+type Login struct {
+	// RememberMe offers to stay logged in when the browser is closed. Default true.
+	RememberMe *bool `json:"rememberMe,omitempty"`
+	// ForgottenPassword offers a new password by mail. Default: true with auth.smtp, else left alone.
+	ForgottenPassword *bool `json:"forgottenPassword,omitempty"`
+	// WithEmail lets people log in with their address as well. Default true.
+	WithEmail *bool `json:"withEmail,omitempty"`
+	// VerifyEmail asks people to confirm their address by a mail. Default: true with auth.smtp, else left alone.
+	VerifyEmail *bool `json:"verifyEmail,omitempty"`
+	// AcceptTerms asks new users to accept the terms. Default: true with auth.terms, else left alone.
+	AcceptTerms *bool `json:"acceptTerms,omitempty"`
+	// BruteForceProtection locks an account for a while after failed logins. Default true.
+	BruteForceProtection *bool `json:"bruteForceProtection,omitempty"`
+}
+
+// Lifespans of what a login gives, as Go durations.
+type Lifespans struct {
+	// AccessToken of clients that set none themselves. Left alone when empty.
+	AccessToken string `json:"accessToken,omitempty"`
+	// RememberMe is the session of people who ticked "remember me". Default: auth.session.
+	RememberMe string `json:"rememberMe,omitempty"`
+}
+
+// Attribute is one more question on the sign-up page.
+type Attribute struct {
+	// DisplayName is the question. Default: the attribute's name.
+	DisplayName string `json:"displayName,omitempty"`
+	// Required refuses an empty answer.
+	Required bool `json:"required,omitempty"`
+}
+
 // Theme is the Onyxia login theme.
 type Theme struct {
 	// URL of the jar; default: the release of the Onyxia chart. "none" for Keycloak's own theme.
 	URL string `json:"url,omitempty"`
 	// SHA256 of the jar, in hex.
 	SHA256 string `json:"sha256,omitempty"`
+	// Login is the name of the realm's login theme. Default "onyxia"; with the url "none" Keycloak's own.
+	Login string `json:"login,omitempty"`
+	// Email is the name of the theme of mails. Default "onyxia" where the login theme is left out as well.
+	Email string `json:"email,omitempty"`
 }
 
 // SMTP is a mail server. Its password stands in a Secret.

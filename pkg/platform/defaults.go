@@ -31,6 +31,7 @@ func authDefaults(a *Auth) {
 	set(&a.UsernameClaim, "preferred_username")
 	set(&a.GroupsClaim, "groups")
 	set(&a.Session, "336h")
+	set(&a.Lifespans.RememberMe, a.Session)
 	set(&a.SMTP.Port, 587)
 	if a.SMTP.speaksTLS() {
 		set(&a.SMTP.Encryption, "tls")
@@ -40,14 +41,35 @@ func authDefaults(a *Auth) {
 	set(&a.Database.Name, "keycloak")
 	set(&a.Database.Size, "8Gi")
 	set(&a.Database.Instances, 1)
-	if a.Registration == nil {
-		yes := true
-		a.Registration = &yes
-	}
 	if len(a.Locales) == 0 {
 		a.Locales = []string{"en", "fr"}
 	}
+	set(&a.DefaultLocale, a.Locales[0])
+	if a.Theme.Login == "" && a.Theme.URL != NoTheme {
+		a.Theme.Login = OnyxiaTheme
+		set(&a.Theme.Email, OnyxiaTheme)
+	}
+	for _, key := range []**bool{&a.Registration, &a.Login.RememberMe, &a.Login.WithEmail, &a.Login.BruteForceProtection} {
+		setTrue(key, true)
+	}
+	setTrue(&a.Login.ForgottenPassword, a.SMTP.Host != "")
+	setTrue(&a.Login.VerifyEmail, a.SMTP.Host != "")
+	setTrue(&a.Login.AcceptTerms, len(a.Terms) > 0)
 }
+
+// setTrue gives a key that was left out the value true, if that is wanted; else it stays left out.
+func setTrue(key **bool, wanted bool) {
+	if *key == nil && wanted {
+		*key = &wanted
+	}
+}
+
+// NoTheme as auth.theme.url leaves Keycloak's own login pages. OnyxiaTheme is the name that the theme has in its jar since
+// Onyxia 4.1.1.
+const (
+	NoTheme     = "none"
+	OnyxiaTheme = "onyxia"
+)
 
 func s3Defaults(s *S3) {
 	set(&s.Mode, "install")

@@ -104,8 +104,17 @@ func (p Platform) HasS3() bool { return p.S3.Mode != "none" && p.HasAuth() }
 // HasVault tells whether there is a Vault part; it needs tokens, so not without auth.
 func (p Platform) HasVault() bool { return p.Vault.Mode != "none" && p.HasAuth() }
 
-// MaxUsername is how long a username may be so that prefix and name fit a namespace (RFC 1123 label, 63 characters).
-func (p Platform) MaxUsername() int { return 63 - len(p.Prefixes.User) }
+// maxLabel is how long a namespace or one part of a host's name may be (RFC 1123).
+const maxLabel = 63
+
+// hostEnd is what Onyxia puts behind a namespace to name the host of a service that runs in it: user-alice-123456-0.
+const hostEnd = "-123456-0"
+
+// MaxUsername is how long a username may be, so that the hosts of services in the user's namespace are names.
+func (p Platform) MaxUsername() int { return maxLabel - len(hostEnd) - len(p.Prefixes.User) }
+
+// MaxGroup is the same for the name of a group.
+func (p Platform) MaxGroup() int { return maxLabel - len(hostEnd) - len(p.Prefixes.Group) }
 
 // Serves tells whether a host is one of the datalab's own.
 func (p Platform) Serves(host string) bool {

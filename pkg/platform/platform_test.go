@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 func TestParse(t *testing.T) {
@@ -128,8 +129,9 @@ func TestDerivedNames(t *testing.T) {
 	if d := cmp.Diff([]string{"onyxia.example.org", "*.kub.example.org"}, p.CertificateNames()); d != "" {
 		t.Error(d)
 	}
-	if got := p.MaxUsername(); got != 58 {
-		t.Errorf("MaxUsername = %d, want 58 for the prefix user- (defect D30)", got)
+	longest := p.Prefixes.User + strings.Repeat("a", p.MaxUsername())
+	if host := longest + "-123456-0"; p.MaxUsername() != 49 || len(validation.IsDNS1123Label(host)) > 0 || len(validation.IsDNS1123Label("a"+host)) == 0 {
+		t.Errorf("MaxUsername = %d: the host of a service is %s (defect D30)", p.MaxUsername(), host)
 	}
 }
 

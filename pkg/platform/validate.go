@@ -3,6 +3,7 @@ package platform
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"reflect"
 	"slices"
@@ -27,6 +28,7 @@ func Validate(c Config) error {
 		checkDurations(c),
 		checkExternal(c),
 		checkEAB(c.TLS.ACME.EAB),
+		checkAuth(c),
 		checkDatabase(c.Auth),
 		checkMail(c.Auth.SMTP),
 		checkQuotas(c.App.Quota),
@@ -109,7 +111,11 @@ func checkQuantities(c Config) error {
 
 func checkDurations(c Config) error {
 	var errs []error
-	for key, d := range map[string]string{"auth.session": c.Auth.Session, "s3.sessionDuration": c.S3.SessionDuration} {
+	spans := map[string]string{"auth.session": c.Auth.Session, "auth.lifespans.rememberMe": c.Auth.Lifespans.RememberMe, "s3.sessionDuration": c.S3.SessionDuration}
+	if c.Auth.Lifespans.AccessToken != "" {
+		spans["auth.lifespans.accessToken"] = c.Auth.Lifespans.AccessToken
+	}
+	for key, d := range spans {
 		if parsed, err := time.ParseDuration(d); err != nil || parsed <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %q is not a duration such as 24h", key, d))
 		}
@@ -121,7 +127,7 @@ func checkDurations(c Config) error {
 func checkExternal(c Config) error {
 	var errs []error
 	need := func(key, value, because string) {
-		if u, err := url.Parse(value); err != nil || u.Host == "" {
+		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "https" && !loopback(u.Hostname()) {
 			errs = append(errs, fmt.Errorf("%s: an https:// address is needed, because %s", key, because))
 		}
 	}
@@ -138,6 +144,12 @@ func checkExternal(c Config) error {
 		errs = append(errs, fmt.Errorf("vault.replicas: %d: raft wants 1 or 3", c.Vault.Replicas))
 	}
 	return errors.Join(errs...)
+}
+
+// loopback tells an address on this machine, the only one to which passwords and tokens may go without TLS.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // checkEAB: a key without its identifier binds nothing.

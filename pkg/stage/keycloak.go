@@ -3,14 +3,12 @@ package stage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -43,16 +41,21 @@ type Keycloak struct {
 	Secret *kube.Generated
 	// Namespace of that Secret.
 	Namespace string
+
+	client *kube.Client
+	// administrator is where the credentials of an administrator are.
+	administrator administrator
 }
 
-// keycloakAccount is the client_id of the service account.
-const keycloakAccount = "kubectl-onyxia"
+// keycloakAccount begins the client_id of the service account, before the name of its realm: another datalab on the same server
+// has another realm.
+const keycloakAccount = "kubectl-onyxia-"
 
 // NewKeycloak makes the connection; nothing is sent before it is used. Keycloak is reached by port-forward through the API
 // server when we install it: no administrator's password crosses the network outside of the cluster, and neither DNS nor
 // certificate has to be there.
 func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
-	k := &Keycloak{Namespace: p.Auth.Namespace}
+	k := &Keycloak{Namespace: p.Auth.Namespace, client: client, administrator: administratorOf(p)}
 	base := strings.TrimRight(p.Auth.URL, "/")
 	transport := externalTransport(p)
 	if p.Auth.Mode == "install" {
@@ -63,16 +66,16 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	}
 	httpClient := &http.Client{Transport: transport}
 	k.Secret = kube.NewGenerated(client, k.Namespace, KeycloakAccountSecret, map[string]kube.Generate{
-		"clientId": kube.Literal(keycloakAccount), "clientSecret": kube.Password(secretLength),
+		"clientSecret": kube.Password(secretLength),
 	})
 	k.Bootstrap = keycloak.NewAdmin(base, httpClient, func(ctx context.Context) (keycloak.Credentials, error) {
-		return administrator(ctx, p, client)
+		return k.administrator.credentials(ctx, client)
 	})
 	var started string
 	if p.Auth.Mode == "install" {
 		started = KeycloakBootstrapUser
 	}
-	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
+	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount + p.Auth.Realm, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
 	k.Own = keycloak.NewAdmin(base, httpClient, k.Account.Credentials)
 	k.Realm = k.Own.Realm(p.Auth.Realm)
 	return k
@@ -87,39 +90,6 @@ func (k *Keycloak) secret(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return value.Reveal(), nil
-}
-
-// KeycloakBootstrapSecret holds the administrator of a Keycloak that we install, KeycloakBootstrapUser.
-const (
-	KeycloakBootstrapSecret = "keycloak-bootstrap"
-	KeycloakBootstrapUser   = "onyxia-bootstrap"
-)
-
-// administrator reads the credentials of an administrator of realm master: the one that Keycloak made at its first start,
-// or the one that auth.credentialsSecret names.
-func administrator(ctx context.Context, p platform.Platform, client *kube.Client) (keycloak.Credentials, error) {
-	namespace, name := p.Auth.Namespace, KeycloakBootstrapSecret
-	if named := p.Auth.CredentialsSecret; named != "" {
-		var ok bool
-		if namespace, name, ok = strings.Cut(named, "/"); !ok {
-			return keycloak.Credentials{}, fmt.Errorf("auth.credentialsSecret: %q is not namespace/name", named)
-		}
-	}
-	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return keycloak.Credentials{}, &engine.NotYetError{After: engine.ID("secret/" + name), Why: fmt.Sprintf("there is no Secret %s/%s with an administrator of Keycloak", namespace, name)}
-	}
-	if err != nil {
-		return keycloak.Credentials{}, fmt.Errorf("the administrator of Keycloak: %w", kube.Explain(err))
-	}
-	c := keycloak.Credentials{
-		Username: string(secret.Data["username"]), Password: string(secret.Data["password"]),
-		ClientID: string(secret.Data["clientId"]), ClientSecret: string(secret.Data["clientSecret"]),
-	}
-	if c.Username == "" && c.ClientID == "" {
-		return c, fmt.Errorf("secret %s/%s has neither username and password nor clientId and clientSecret", namespace, name)
-	}
-	return c, nil
 }
 
 // TunnelDialer dials a Service through the API server; the tunnel is opened at the first connection. A Service that is

@@ -41,4 +41,7 @@ type Stage struct {
 	On []string
 	// Steps makes the steps. It may read the cluster to choose between them; it writes nothing.
 	Steps func(ctx context.Context, env Env) ([]engine.Step, error)
+	// Doubts are asked for once when a run has gone through, because they cost more than a look: a login as an administrator.
+	// One line each with its fix; nil for a stage without.
+	Doubts func(ctx context.Context, env Env) ([]string, error)
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -162,7 +163,10 @@ func (b testbed) onyxia(args ...string) result {
 func (b testbed) plugin(cmd *exec.Cmd) result {
 	b.t.Helper()
 	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if cmd.Stdout == nil {
+		cmd.Stdout = io.Discard
+	}
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(cmd.Stdout, &out), &errOut
 	began := time.Now()
 	err := cmd.Run()
 	var exit *exec.ExitError

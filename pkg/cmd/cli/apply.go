@@ -88,6 +88,7 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 	if err != nil {
 		return inst, a.resumable(err)
 	}
+	inst.TellDoubts(ctx, a.Names...)
 	if a.Output != "" {
 		return inst, Structured(a.Out, a.Output, plan)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/auth"
 )
@@ -35,41 +37,35 @@ func configureRealm(o *cli.Options) *cobra.Command {
 				}
 				fmt.Fprintln(o.Out, "  "+line)
 			}
-			if inst.Platform.Auth.Mode == "oidc" {
-				return nil
-			}
-			return doubtAdministrators(cmd.Context(), o, inst.Env("auth").Keycloak)
+			return nil
 		},
 	}
 	a.AddApplyFlags(cmd)
 	return cmd
 }
 
-// doubtAdministrators tells which administrators of the server need not be there. It logs in as one, so it is asked for here and
-// not in every plan.
-func doubtAdministrators(ctx context.Context, o *cli.Options, k *stage.Keycloak) error {
-	doubts, err := k.Account.Doubts(ctx, k.Own)
-	for _, doubt := range doubts {
-		o.Warn(doubt)
-	}
-	return err
-}
-
 // ofServer tells the steps that put up Keycloak and its database from those inside of it.
 func ofServer(id engine.ID) bool {
-	kind, _, _ := strings.Cut(string(id), "/")
-	return !strings.Contains(kind, ".keycloak") && !strings.HasPrefix(string(id), "issuer.") && !strings.HasPrefix(string(id), "stage.") && kind != "secret"
+	kind, name, _ := strings.Cut(string(id), "/")
+	switch kind {
+	case "login.smtp", "login.administrator":
+		return false
+	case "secret":
+		// The others are what server and database are started with.
+		return name != stage.KeycloakAccountSecret
+	}
+	return !strings.Contains(kind, ".keycloak") && !strings.HasPrefix(kind, "issuer.") && !strings.HasPrefix(kind, "stage.")
 }
 
 // people is `auth user`.
 func people(o *cli.Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
-		Short: "Add, list and remove users of the realm",
+		Short: "Add, list and remove users of the realm, and give them new passwords",
 		Args:  cli.NoSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(addUser(o), listUsers(o), removeUser(o))
+	cmd.AddCommand(addUser(o), newPassword(o), listUsers(o), removeUser(o))
 	return cmd
 }
 
@@ -87,12 +83,13 @@ func addUser(o *cli.Options) *cobra.Command {
 			}
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
 				password, err := r.AddUser(ctx, u)
-				if password == "" || err != nil {
+				if password == "" {
 					return err
 				}
+				// The user is there, whatever else is missing, and nobody can tell the password later.
 				fmt.Fprintf(o.ErrOut, "user %s added; the temporary password, to be changed at the first login:\n", u.Name)
-				_, err = fmt.Fprintln(o.Out, password)
-				return err
+				_, printed := fmt.Fprintln(o.Out, password)
+				return errors.Join(err, printed)
 			})
 		},
 	}
@@ -103,6 +100,25 @@ func addUser(o *cli.Options) *cobra.Command {
 	fs.StringSliceVar(&u.Groups, "group", nil, "Group to join; may be given several times")
 	fs.BoolVar(&u.EmailVerified, "email-verified", false, "Take the address as checked")
 	return cmd
+}
+
+func newPassword(o *cli.Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "password NAME",
+		Short: "Give a user a new temporary password, shown once, on stdout",
+		Args:  one("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				password, err := r.ResetPassword(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(o.ErrOut, "the temporary password of user %s, to be changed at the next login:\n", args[0])
+				_, err = fmt.Fprintln(o.Out, password)
+				return err
+			})
+		},
+	}
 }
 
 func listUsers(o *cli.Options) *cobra.Command {
@@ -165,12 +181,8 @@ func groups(o *cli.Options) *cobra.Command {
 			Short: "Add a group; the key auth.groups keeps groups that always have to be there",
 			Args:  one("GROUP"),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-					if err := r.AddGroup(ctx, args[0]); err != nil {
-						return err
-					}
-					_, err := fmt.Fprintf(o.Out, "group.keycloak/%s created\n", strings.Trim(args[0], "/"))
-					return err
+				return inDatalab(cmd.Context(), o, func(ctx context.Context, p platform.Platform, k *stage.Keycloak) error {
+					return addGroup(ctx, o, p, k.Realm, strings.Trim(args[0], "/"))
 				})
 			},
 		},
@@ -212,6 +224,25 @@ func groups(o *cli.Options) *cobra.Command {
 	return cmd
 }
 
+func addGroup(ctx context.Context, o *cli.Options, p platform.Platform, r *keycloak.Realm, path string) error {
+	if err := p.CheckGroup(path); err != nil {
+		return err
+	}
+	if err := r.AddGroup(ctx, path); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(o.Out, "group.keycloak/%s created\n", path); err != nil {
+		return err
+	}
+	list, err := r.Groups(ctx)
+	for _, same := range platform.SameNames(list) {
+		if slices.Contains(same, path) {
+			o.Warn(auth.SameGroups(same))
+		}
+	}
+	return err
+}
+
 // retireBootstrap is `auth retire-bootstrap`.
 func retireBootstrap(o *cli.Options) *cobra.Command {
 	return &cobra.Command{
@@ -220,7 +251,7 @@ func retireBootstrap(o *cli.Options) *cobra.Command {
 		Args:  cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inKeycloak(cmd.Context(), o, func(ctx context.Context, k *stage.Keycloak) error {
-				if err := k.Account.RetireBootstrap(ctx, k.Own); err != nil {
+				if err := k.RetireBootstrap(ctx); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintf(o.Out, "user.keycloak/master.%s disabled\n", stage.KeycloakBootstrapUser)
@@ -255,6 +286,11 @@ func inRealm(ctx context.Context, o *cli.Options, work func(context.Context, *ke
 
 // inKeycloak opens the installation and works with its Keycloak.
 func inKeycloak(ctx context.Context, o *cli.Options, work func(context.Context, *stage.Keycloak) error) error {
+	return inDatalab(ctx, o, func(ctx context.Context, _ platform.Platform, k *stage.Keycloak) error { return work(ctx, k) })
+}
+
+// inDatalab is inKeycloak for work that needs the configuration as well.
+func inDatalab(ctx context.Context, o *cli.Options, work func(context.Context, platform.Platform, *stage.Keycloak) error) error {
 	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err
@@ -263,7 +299,7 @@ func inKeycloak(ctx context.Context, o *cli.Options, work func(context.Context, 
 	if env.Keycloak == nil || inst.Platform.Auth.Mode == "oidc" {
 		return fmt.Errorf("auth.mode is %s: users and groups are kept by somebody else", inst.Platform.Auth.Mode)
 	}
-	err = work(ctx, env.Keycloak)
+	err = work(ctx, inst.Platform, env.Keycloak)
 	var notYet *engine.NotYetError
 	if errors.As(err, &notYet) {
 		return fmt.Errorf("%w; run `%s auth install` first", err, o.Command)

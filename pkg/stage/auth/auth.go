@@ -24,6 +24,7 @@ func Stage() stage.Stage {
 		// Onyxia asks for a login when there is one to ask for.
 		Rerenders: true,
 		On:        []string{"ingress", "tls"},
+		Doubts:    administrators,
 	}
 }
 
@@ -66,6 +67,14 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	return append(list, issuerStep(env)), nil
 }
 
+// administrators tells which administrators of the server need not be there.
+func administrators(ctx context.Context, env stage.Env) ([]string, error) {
+	if env.Keycloak == nil || env.Platform.Auth.Mode == "oidc" {
+		return nil, nil
+	}
+	return env.Keycloak.Doubts(ctx)
+}
+
 // checkTerms: the page that shows the terms is Onyxia's, which may come later than the realm that asks for them.
 func checkTerms(env stage.Env) error {
 	component, err := env.Profile.Component("onyxia")
@@ -93,6 +102,10 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	rendered, err = withTheirs(rendered, env.Platform.Auth.Values)
+	if err != nil {
+		return nil, err
+	}
 	bootstrap := kube.NewGenerated(env.Kube, namespace, stage.KeycloakBootstrapSecret, map[string]kube.Generate{
 		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(passwordLength),
 	})
@@ -115,7 +128,7 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 	return append(list, engine.New(stage.KeycloakReleaseID, env.Helm.Release(helm.Release{
 		Name: releaseName, Namespace: namespace, Chart: keycloak.Chart,
 		Values: func(context.Context) (map[string]any, error) {
-			return stage.Overlay(rendered, env.Platform.Auth.Values), nil
+			return rendered, nil
 		},
 	}), append(needs, ns, stage.AddressID)...)), nil
 }

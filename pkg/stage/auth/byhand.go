@@ -16,7 +16,7 @@ func ByHand(p platform.Platform) []string {
 	client := func(id, tokens string) string {
 		return fmt.Sprintf("client %s: public, authorization code with PKCE (S256), redirect URI %s/*, web origin %s; %s", id, p.OnyxiaURL(), p.OnyxiaURL(), tokens)
 	}
-	claims := fmt.Sprintf("in its access tokens %s (at most %d lower-case letters, digits and dashes, because namespaces are called so) and %s (a list of names)",
+	claims := fmt.Sprintf("in its access tokens %s (at most %d lower-case letters, digits and dashes, because namespaces and hosts of services are called so) and %s (a list of names)",
 		p.Auth.UsernameClaim, p.MaxUsername(), p.Auth.GroupsClaim)
 	list := []string{client(p.Auth.ClientID, claims)}
 	if p.HasS3() {

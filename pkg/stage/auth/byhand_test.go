@@ -18,7 +18,7 @@ func TestByHand(t *testing.T) {
 		"Keycloak": {},
 		"everything": {
 			platform.Config{Auth: platform.Auth{Mode: "oidc", URL: "https://idp.a.org", ClientID: "lab", UsernameClaim: "uid", GroupsClaim: "teams"}},
-			[][]string{{"client lab:", "https://onyxia.demo.test/*", "S256", " uid ", "at most 58", " teams "}, {"client onyxia-minio:", " minio among the audiences", "stsonly", "projet-GROUP"}, {"client vault:", "vault among", "uid and teams"}},
+			[][]string{{"client lab:", "https://onyxia.demo.test/*", "S256", " uid ", "at most 49", " teams "}, {"client onyxia-minio:", " minio among the audiences", "stsonly", "projet-GROUP"}, {"client vault:", "vault among", "uid and teams"}},
 		},
 		"AWS, no Vault": {
 			platform.Config{Auth: platform.Auth{Mode: "oidc", URL: "https://idp.a.org"}, S3: platform.S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-3.amazonaws.com", RoleARN: "arn:aws:iam::123456789012:role/onyxia"}, Vault: platform.Vault{Mode: "none"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -26,11 +27,61 @@ func database(env stage.Env, image string) []engine.Step {
 		usernameKey: kube.Literal(databaseOwner), passwordKey: kube.Password(passwordLength),
 	})
 	return []engine.Step{
-		engine.New(databaseSecretID, password, ns).HoldingData("the password of Keycloak's database, without which its volume cannot be opened"),
+		engine.New(databaseSecretID, &databasePassword{Generated: password, env: env}, ns).HoldingData("the password of Keycloak's database, without which its volume cannot be opened"),
 		engine.New(volumeID, object(databaseVolume(env)), ns).HoldingData("all users, passwords and clients of Keycloak"),
 		engine.New(databaseServID, object(databaseService(namespace)), ns),
 		engine.New(databaseID, &ownDatabase{Object: object(databaseSet(env, image)), env: env}, databaseSecretID, volumeID, databaseServID),
 	}
+}
+
+// databasePassword is the Secret with the password, which PostgreSQL takes when it makes its data and never again.
+type databasePassword struct {
+	*kube.Generated
+	env stage.Env
+}
+
+// passwordSeen is the Secret, or the volume that a new password would not open.
+type passwordSeen struct {
+	kube.GeneratedSeen
+	Locked string
+}
+
+// Observe reads the Secret. Where it is lost it looks for the volume, which comes after it and never before.
+func (d *databasePassword) Observe(ctx context.Context) (passwordSeen, error) {
+	seen, err := d.Generated.Observe(ctx)
+	if err != nil || len(seen.Missing) == 0 {
+		return passwordSeen{GeneratedSeen: seen}, err
+	}
+	namespace := d.env.Platform.Auth.Namespace
+	_, err = d.env.Kube.Clientset.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, databaseName, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return passwordSeen{GeneratedSeen: seen}, nil
+	case err != nil:
+		return passwordSeen{}, fmt.Errorf("the volume of the database: %w", kube.Explain(err))
+	}
+	return passwordSeen{GeneratedSeen: seen, Locked: namespace + "/" + databaseName}, nil
+}
+
+// Plan makes no new password for old data.
+func (d *databasePassword) Plan(seen passwordSeen) engine.Change {
+	if seen.Locked == "" || seen.Ending != "" {
+		return d.Generated.Plan(seen.GeneratedSeen)
+	}
+	return engine.Change{Action: engine.Blocked,
+		Why: fmt.Sprintf("the users of Keycloak are in volume %s, and the Secret of the same name with the password that opens it is lost", seen.Locked),
+		Fix: fmt.Sprintf("bring the Secret back from a backup (keys %s, which is %s, and %s); or give the users up by `auth uninstall --delete-data %s`", usernameKey, databaseOwner, passwordKey, volumeID)}
+}
+
+// Apply makes what is missing.
+func (d *databasePassword) Apply(ctx context.Context, seen passwordSeen) error {
+	return d.Generated.Apply(ctx, seen.GeneratedSeen)
+}
+
+// Present tells whether it is there, whatever that means for a volume.
+func (d *databasePassword) Present(ctx context.Context) (bool, error) {
+	seen, err := d.Generated.Observe(ctx)
+	return seen.Exists, err
 }
 
 // ownDatabase is the StatefulSet. Before it is made for the first time it looks for what would speak against it.

@@ -29,18 +29,22 @@ func TestDatabase(t *testing.T) {
 	cluster.KeepReady(t)
 	env, _ := datalab(t, platform.Auth{Namespace: ns, Database: platform.Database{Size: "3Gi", StorageClass: "fast"}})
 	env.Kube = client
-	apply := func() {
+	run := engine.Run{Steps: append(database(env, "docker.io/postgres:17.6"), engine.New(stage.NamespaceID(ns), kube.NewNamespace(client, ns, kube.Baseline, kube.Baseline)))}
+	plan := func() engine.Plan {
 		t.Helper()
-		list := append(database(env, "docker.io/postgres:17.6"), engine.New(stage.NamespaceID(ns), kube.NewNamespace(client, ns, kube.Baseline, kube.Baseline)))
-		run := engine.Run{Steps: list}
 		plan, err := run.Plan(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := run.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute}); err != nil {
+		return plan
+	}
+	apply := func() {
+		t.Helper()
+		if err := run.Apply(t.Context(), plan(), engine.Options{Timeout: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	secrets := cluster.Clientset().CoreV1().Secrets(ns)
 	apply()
 	set, err := cluster.Clientset().AppsV1().StatefulSets(ns).Get(t.Context(), databaseName, metav1.GetOptions{})
 	if err != nil {
@@ -106,5 +110,27 @@ func TestDatabase(t *testing.T) {
 	}
 	if string(secret().Data["password"]) != password {
 		t.Error("the password was made anew: nobody could open the old volume")
+	}
+
+	if err := secrets.Delete(t.Context(), databaseName, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var change engine.Change
+	for _, s := range plan().Steps {
+		if s.ID == databaseSecretID {
+			change = s.Change
+		}
+	}
+	if change.Action != engine.Blocked || !strings.Contains(change.Why, "is lost") || !strings.Contains(change.Fix, "--delete-data persistentvolumeclaim/keycloak-db") {
+		t.Errorf("the password was lost beside its volume: %+v", change)
+	}
+	removal, err := run.PlanRemoval(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range removal.Steps {
+		if s.ID == databaseSecretID && s.Change.Action != engine.Unchanged {
+			t.Errorf("a Secret that is not there would be taken away: %+v", s.Change)
+		}
 	}
 }

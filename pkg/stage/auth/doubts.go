@@ -16,16 +16,25 @@ import (
 // doubts are what may well go wrong and stops nothing, each in one line with its fix. They follow from the configuration.
 func doubts(p platform.Platform) []string {
 	var list []string
-	switch open := *p.Auth.Registration && p.Auth.SMTP.Host == ""; {
+	verified := p.Auth.Login.VerifyEmail != nil && *p.Auth.Login.VerifyEmail
+	switch open := *p.Auth.Registration && !verified; {
 	case open && len(p.Auth.EmailDomains) > 0:
-		list = append(list, "anyone can sign up with an address of somebody else at "+strings.Join(p.Auth.EmailDomains, ", ")+", because none is verified: name a mail server (auth.smtp), or set auth.registration to false")
+		list = append(list, "anyone can sign up with an address of somebody else at "+strings.Join(p.Auth.EmailDomains, ", ")+", because none is verified: name a mail server (auth.smtp) that asks them (auth.login.verifyEmail), or set auth.registration to false")
 	case open:
 		list = append(list, "anyone can sign up and no address is checked: set auth.registration to false, or name a mail server (auth.smtp) and the domains that may sign up (auth.emailDomains)")
 	}
 	if p.TLS.Mode == "acme" && acme.StagingDirectory(acme.DirectoryURL(p.TLS.ACME.Server)) && len(p.CAPEM) == 0 {
 		list = append(list, "certificates of "+p.TLS.ACME.Server+" are for trying out, and neither pods nor browsers trust them: set tls.acme.server to letsencrypt, or name the roots of that authority by trust.caBundle")
 	}
+	for _, same := range platform.SameNames(p.Auth.Groups) {
+		list = append(list, SameGroups(same))
+	}
 	return append(list, mailDoubts(p.Auth.SMTP)...)
+}
+
+// SameGroups is the doubt about groups whose paths end in one name: tokens give the last part of a group's path alone, and so does everything that is called after it.
+func SameGroups(paths []string) string {
+	return "the groups " + strings.Join(paths, " and ") + " have the same last part, so their members share namespace, bucket and secrets: give one another name"
 }
 
 // mailDoubts: what a mail server may refuse, and nobody can see from here.

@@ -18,7 +18,7 @@ import (
 
 // Each doubt is one line with its fix, and is told where its cause is and nowhere else.
 func TestDoubts(t *testing.T) {
-	no := false
+	yes, no := true, false
 	closed := platform.Auth{Registration: &no}
 	mail := func(change func(*platform.SMTP)) platform.Auth {
 		s := platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}
@@ -40,6 +40,9 @@ func TestDoubts(t *testing.T) {
 		"open sign-up":                   {want: []string{"anyone can sign up"}},
 		"closed":                         {auth: closed},
 		"some may sign up":               {auth: platform.Auth{EmailDomains: []string{"a.org"}}, want: []string{"somebody else at a.org"}},
+		"two groups of one name":         {auth: platform.Auth{Registration: &no, Groups: []string{"a/x", "b/x", "y"}}, want: []string{"the groups a/x and b/x have the same last part"}},
+		"a realm that verifies":          {auth: platform.Auth{Login: platform.Login{VerifyEmail: &yes}}},
+		"a mail server that does not":    {auth: platform.Auth{Login: platform.Login{VerifyEmail: &no}, SMTP: platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}}, want: []string{"anyone can sign up"}},
 		"a staging authority":            {auth: closed, tls: platform.TLS{ACME: platform.ACME{Server: "letsencrypt-staging"}}, want: []string{"tls.acme.server to letsencrypt"}},
 		"somebody else's certificate":    {auth: closed, tls: platform.TLS{Mode: "existing", ACME: platform.ACME{Server: "letsencrypt-staging"}}},
 		"mail":                           {auth: mail(func(*platform.SMTP) {})},

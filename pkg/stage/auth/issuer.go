@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
@@ -48,12 +49,30 @@ func (i *issuer) Observe(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// doubts tells what lets strangers into the realm, whatever the steps do.
+// expected is what the realm is to be measured by.
+func expected(env stage.Env) (keycloak.Expected, error) {
+	component, err := env.Profile.Component("onyxia")
+	if err != nil {
+		return keycloak.Expected{}, err
+	}
+	generation, err := onyxia.Generation(component.Chart.Version)
+	return keycloak.Expected{
+		Settings: settings(env), Terms: len(env.Platform.Auth.Terms) > 0, MaxUsername: env.Platform.MaxUsername(),
+		// The web application of these charts has keycloak-js 21.
+		Nonce: generation == onyxia.Schema4,
+	}, err
+}
+
+// doubts tells what lets strangers into the realm or keeps people out, whatever the steps do.
 func (i *issuer) doubts(ctx context.Context) error {
 	if i.env.Platform.Auth.Mode == "oidc" {
 		return nil
 	}
-	told, err := i.env.Keycloak.Realm.Doubts(ctx)
+	expected, err := expected(i.env)
+	if err != nil {
+		return err
+	}
+	told, err := i.env.Keycloak.Realm.Doubts(ctx, expected)
 	for _, doubt := range told {
 		i.env.Warn(doubt)
 	}

@@ -22,8 +22,14 @@ type login struct {
 	option          string
 	namespace, name string
 	keys            []string
+	// others are keys that will do instead.
+	others []string
 	// doubt looks at a password; nil for no such look.
 	doubt func(password string) string
+	// database says that it is the login at a database.
+	database bool
+	// needless tells whether the Secret is not needed any more; nil for one that always is.
+	needless func(context.Context) bool
 	// doubted says that this run has told its doubts.
 	doubted bool
 }
@@ -35,7 +41,20 @@ type loginSeen struct{ Why, Fix string }
 func databaseLogin(env stage.Env) *login {
 	return &login{
 		env: env, option: "auth.database.credentialsSecret", namespace: env.Platform.Auth.Namespace,
-		name: env.Platform.Auth.Database.CredentialsSecret, keys: []string{usernameKey, passwordKey},
+		name: env.Platform.Auth.Database.CredentialsSecret, keys: []string{usernameKey, passwordKey}, database: true,
+	}
+}
+
+// administratorLogin is the login at an existing Keycloak. Once the service account stands nobody needs it.
+func administratorLogin(env stage.Env) *login {
+	namespace, name, ok := strings.Cut(env.Platform.Auth.CredentialsSecret, "/")
+	if env.Platform.Auth.Mode != "keycloak" || !ok {
+		return nil
+	}
+	return &login{
+		env: env, option: "auth.credentialsSecret", namespace: namespace, name: name,
+		keys: []string{usernameKey, passwordKey}, others: []string{"clientId", "clientSecret"},
+		needless: func(ctx context.Context) bool { return env.Keycloak.Own.Login(ctx) == nil },
 	}
 }
 
@@ -58,6 +77,9 @@ func logins(env stage.Env) []engine.Step {
 	if p := env.Platform; p.Auth.Mode == "install" && p.Auth.Database.Mode == externalDatabase {
 		list = append(list, engine.New(engine.ID("login.database/"+p.Auth.Database.CredentialsSecret), databaseLogin(env)))
 	}
+	if administrator := administratorLogin(env); administrator != nil {
+		list = append(list, engine.New(engine.ID("login.administrator/"+administrator.name), administrator))
+	}
 	if mail := mailLogin(env); mail != nil {
 		list = append(list, engine.New(engine.ID("login.smtp/"+mail.name), mail))
 	}
@@ -66,6 +88,14 @@ func logins(env stage.Env) []engine.Step {
 
 // Observe reads the Secret; its values go no further than the doubts.
 func (l *login) Observe(ctx context.Context) (loginSeen, error) {
+	seen, err := l.look(ctx)
+	if err == nil && seen.Why != "" && l.needless != nil && l.needless(ctx) {
+		return loginSeen{}, nil
+	}
+	return seen, err
+}
+
+func (l *login) look(ctx context.Context) (loginSeen, error) {
 	secret, err := l.env.Kube.Clientset.CoreV1().Secrets(l.namespace).Get(ctx, l.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return loginSeen{Why: fmt.Sprintf("%s names secret %s/%s, which is not there", l.option, l.namespace, l.name), Fix: l.recipe(ctx)}, nil
@@ -73,13 +103,8 @@ func (l *login) Observe(ctx context.Context) (loginSeen, error) {
 	if err != nil {
 		return loginSeen{}, fmt.Errorf("%s: %w", l.option, kube.Explain(err))
 	}
-	var missing []string
-	for _, key := range l.keys {
-		if len(secret.Data[key]) == 0 {
-			missing = append(missing, key)
-		}
-	}
-	if len(missing) > 0 {
+	missing := lacks(secret.Data, l.keys)
+	if len(missing) > 0 && (len(l.others) == 0 || len(lacks(secret.Data, l.others)) > 0) {
 		return loginSeen{
 			Why: fmt.Sprintf("secret %s/%s, which %s names, has no %s", l.namespace, l.name, l.option, strings.Join(missing, " and no ")),
 			Fix: "add what is missing (`kubectl -n " + l.namespace + " edit secret " + l.name + "`), or make it anew: " + l.recipe(ctx),
@@ -92,10 +117,20 @@ func (l *login) Observe(ctx context.Context) (loginSeen, error) {
 	return loginSeen{}, nil
 }
 
+// lacks lists the keys without a value.
+func lacks(data map[string][]byte, keys []string) (missing []string) {
+	for _, key := range keys {
+		if len(data[key]) == 0 {
+			missing = append(missing, key)
+		}
+	}
+	return missing
+}
+
 // former tells of a database of ours that is still there. Whether its users have been moved cannot be seen, and nothing is
 // lost by trying: its volume stays.
 func (l *login) former(ctx context.Context) error {
-	if l.doubted || l.doubt != nil {
+	if l.doubted || !l.database {
 		return nil
 	}
 	_, err := l.env.Kube.Clientset.CoreV1().PersistentVolumeClaims(l.namespace).Get(ctx, databaseName, metav1.GetOptions{})

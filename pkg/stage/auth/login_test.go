@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // What the admin brings along is looked at before anything is written, and what is wrong with it is said with what to do.
@@ -23,6 +24,7 @@ func TestLogins(t *testing.T) {
 		}}
 	}
 	p := newPlant(t)
+	sso := platform.Auth{Mode: "keycloak", URL: "http://127.0.0.1:1/auth", CredentialsSecret: p.namespace + "/login"}
 	for name, c := range map[string]struct {
 		auth      platform.Auth
 		data      map[string]string // nil for no Secret
@@ -39,6 +41,10 @@ func TestLogins(t *testing.T) {
 		"an empty password":   {auth: database, data: map[string]string{"username": "u", "password": ""}, why: "has no password", fix: "--from-env-file"},
 		"a line break":        {auth: database, data: map[string]string{"username": "u", "password": "p\n"}, told: "password in secret NS/login ends with a line break"},
 		"a database of ours":  {auth: database, data: map[string]string{"username": "u", "password": "p"}, volume: true, told: "unless pg.a.org has them already"},
+		"an administrator":    {auth: sso, data: map[string]string{"username": "u", "password": "p"}},
+		"a client's":          {auth: sso, data: map[string]string{"clientId": "c", "clientSecret": "s"}},
+		"no administrator":    {auth: sso, why: "auth.credentialsSecret names secret NS/login, which is not there", fix: "write username=... and password=..."},
+		"half a client":       {auth: sso, data: map[string]string{"clientId": "c"}, why: "has no username and no password"},
 		"mail":                {auth: ses(p.namespace), data: map[string]string{"password": "BBJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEYabc"}},
 		"mail, no Secret":     {auth: ses(p.namespace), why: "auth.smtp.passwordSecret names secret NS/login", fix: "write password=... into a file"},
 		"mail, an AWS key":    {auth: ses(p.namespace), data: map[string]string{"password": key}, told: "derived from it"},
@@ -49,7 +55,7 @@ func TestLogins(t *testing.T) {
 				c.auth.Namespace = "nowhere"
 			}
 			env, said := datalab(t, c.auth)
-			env.Kube = p.client
+			env.Kube, env.Keycloak = p.client, stage.NewKeycloak(env.Platform, p.client)
 			if c.volume {
 				volumes := p.cluster.Clientset().CoreV1().PersistentVolumeClaims(p.namespace)
 				claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: databaseName}, Spec: corev1.PersistentVolumeClaimSpec{

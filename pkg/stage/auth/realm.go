@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,9 +18,6 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
-// loginTheme is the name that the theme has in its jar since Onyxia 4.1.1.
-const loginTheme = "onyxia"
-
 // accountSecretID is the Secret with our service account.
 const accountSecretID engine.ID = "secret/" + stage.KeycloakAccountSecret
 
@@ -29,46 +28,80 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	account := k.Account.Step(k.Own, append(server, accountSecretID)...)
 	r := k.Realm
 	list := []engine.Step{
-		engine.New(accountSecretID, k.Secret, home, reachID).HoldingData("the account with which the realm is configured"),
+		accountSecret(k, p, home, reachID),
 		account,
 		r.Step(settings(env), account.ID),
-		r.UserProfileStep(keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains}),
-		r.RequiredActionStep(keycloak.RequiredAction{Alias: keycloak.Terms, Enabled: len(p.Auth.Terms) > 0, Default: len(p.Auth.Terms) > 0}),
+		r.UserProfileStep(userProfile(p)),
 		r.ClientStep(onyxiaClient(p)),
 		r.MapperStep(p.Auth.ClientID, keycloak.AudienceMapper("audience", p.Auth.ClientID)),
 		r.MapperStep(p.Auth.ClientID, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
 		r.MapperStep(p.Auth.ClientID, keycloak.RealmRolesMapper("roles")),
 	}
+	if accept := p.Auth.Login.AcceptTerms; accept != nil {
+		list = append(list, r.RequiredActionStep(keycloak.RequiredAction{Alias: keycloak.Terms, On: *accept}))
+	}
 	for _, group := range p.Auth.Groups {
 		list = append(list, r.GroupStep(group))
 	}
 	for _, role := range p.Auth.Roles {
-		list = append(list, r.RoleStep(role, ""))
+		list = append(list, r.RoleStep(role))
 	}
 	return list
 }
 
-func settings(env stage.Env) keycloak.Settings {
-	p := env.Platform
-	session := duration(p.Auth.Session)
-	s := keycloak.Settings{
-		Registration:      *p.Auth.Registration,
-		ForgottenPassword: p.Auth.SMTP.Host != "",
-		RememberMe:        true,
-		EmailLogin:        true,
-		VerifyEmail:       p.Auth.SMTP.Host != "",
-		BruteForce:        true,
-		Locales:           slices.Clone(p.Auth.Locales),
-		// A client's lifespans are cut to the realm's, so these are the longest of all.
-		Lifespans: keycloak.Lifespans{SSOIdle: session, SSOMax: session, SSOIdleRememberMe: session, SSOMaxRememberMe: session},
+// accountSecret is the secret of the service account. In a Keycloak of ours both outlive an uninstall with the database; in
+// one of somebody else's they go together.
+func accountSecret(k *stage.Keycloak, p platform.Platform, needs ...engine.ID) engine.Step {
+	if p.Auth.Mode == "install" {
+		return engine.New(accountSecretID, k.Secret, needs...).HoldingData("the account with which the realm is configured")
 	}
-	if p.Auth.SMTP.Host != "" {
+	return engine.New(accountSecretID, &guestSecret{Generated: k.Secret, keycloak: k}, needs...)
+}
+
+// guestSecret is the secret of a service account on a Keycloak of somebody else's.
+type guestSecret struct {
+	*kube.Generated
+	keycloak *stage.Keycloak
+}
+
+// RefuseRemoval keeps it as long as the account.
+func (s *guestSecret) RefuseRemoval(ctx context.Context) string {
+	if why := s.keycloak.Account.Stays(ctx, s.keycloak.Own); why != "" {
+		return "the service account stays: " + why
+	}
+	return s.Generated.RefuseRemoval(ctx)
+}
+
+// settings of the realm that the configuration asks for; what no key asks for is left alone.
+func settings(env stage.Env) keycloak.Settings {
+	a := env.Platform.Auth
+	session, remembered := duration(a.Session), duration(a.Lifespans.RememberMe)
+	s := keycloak.Settings{
+		DisplayName: a.DisplayName, Registration: a.Registration,
+		ForgottenPassword: a.Login.ForgottenPassword, RememberMe: a.Login.RememberMe, EmailLogin: a.Login.WithEmail,
+		VerifyEmail: a.Login.VerifyEmail, BruteForce: a.Login.BruteForceProtection,
+		LoginTheme: a.Theme.Login, EmailTheme: a.Theme.Email, FormerTheme: platform.OnyxiaTheme,
+		Locales: slices.Clone(a.Locales), DefaultLocale: a.DefaultLocale,
+		// A client's lifespans are cut to the realm's, so the sessions are the longest of all.
+		Lifespans: keycloak.Lifespans{
+			AccessToken: duration(a.Lifespans.AccessToken),
+			SSOIdle:     session, SSOMax: session, SSOIdleRememberMe: remembered, SSOMaxRememberMe: remembered,
+		},
+	}
+	if a.SMTP.Host != "" {
 		s.SMTP = mailServer(env)
 	}
-	if p.Auth.Theme.URL != noTheme {
-		s.LoginTheme, s.EmailTheme = loginTheme, loginTheme
-	}
 	return s
+}
+
+// userProfile of the realm.
+func userProfile(p platform.Platform) keycloak.UserProfile {
+	profile := keycloak.UserProfile{MaxUsername: p.MaxUsername(), EmailDomains: p.Auth.EmailDomains, UnmanagedAttributes: p.Auth.UnmanagedAttributes}
+	for _, name := range slices.Sorted(maps.Keys(p.Auth.Attributes)) {
+		wanted := p.Auth.Attributes[name]
+		profile.Attributes = append(profile.Attributes, keycloak.ProfileAttribute{Name: name, DisplayName: cmp.Or(wanted.DisplayName, name), Required: wanted.Required})
+	}
+	return profile
 }
 
 // mailServer of the realm. Its password is read from the Secret that the configuration names, whenever the realm is looked at.

@@ -6,17 +6,15 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
-
-// noTheme as auth.theme.url leaves Keycloak's own login pages.
-const noTheme = "none"
 
 // chosenTheme is the jar that the configuration names, or the one of the Onyxia release that is installed.
 func chosenTheme(env stage.Env, server keycloak.Version) (theme, error) {
 	configured := env.Platform.Auth.Theme
 	switch configured.URL {
-	case noTheme:
+	case platform.NoTheme:
 		return theme{}, nil
 	case "":
 		onyxia, err := env.Profile.Component("onyxia")

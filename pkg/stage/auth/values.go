@@ -84,12 +84,17 @@ func environment(p platform.Platform, d dialect) []any {
 	return list
 }
 
+// fetchTheme takes ten minutes at most. Without the jar Keycloak starts with its own pages, which is told when the realm is
+// looked at: a login without a theme is better than none.
+const fetchTheme = `if ! curl --fail --silent --show-error --location --connect-timeout 10 --max-time 300 --speed-limit 1000 --speed-time 30 --retry 3 --retry-max-time 300 --output /providers/onyxia-theme.jar "$THEME_URL"; then
+  echo "the login theme can't be had from $THEME_URL: Keycloak starts with its own pages"
+  rm -f /providers/onyxia-theme.jar
+  exit 0
+fi`
+
 // themeContainer fetches the jar and refuses one that is not what it should be: a wrong jar would run in the login server.
 func themeContainer(t theme, image string) map[string]any {
-	script := []string{
-		"set -eu",
-		`curl --fail --silent --show-error --location --retry 5 --output /providers/onyxia-theme.jar "$THEME_URL"`,
-	}
+	script := []string{"set -eu", fetchTheme}
 	if t.sha256 != "" {
 		script = append(script, `echo "$THEME_SHA256  /providers/onyxia-theme.jar" | sha256sum -c -`)
 	}

@@ -214,66 +214,6 @@ func TestTheme(t *testing.T) {
 	}
 }
 
-// The jar is fetched before the server starts, and refused if it is not the one that was vouched for.
-func TestThemeContainer(t *testing.T) {
-	type container struct {
-		Name, Image string
-		Command     []string
-		Env         []variable
-	}
-	for name, c := range map[string]struct {
-		jar     theme
-		checked bool
-	}{"checked": {theme{url: "https://a.org/t.jar", sha256: sum}, true}, "unchecked": {theme{url: "https://a.org/t.jar"}, false}} {
-		t.Run(name, func(t *testing.T) {
-			got := text[[]container](t, rendered(t, platform.Auth{}, c.jar), "extraInitContainers")
-			if len(got) != 1 || got[0].Image != "docker.io/curlimages/curl:8.10.1" {
-				t.Fatalf("%+v", got)
-			}
-			script := got[0].Command[2]
-			if strings.Contains(script, "sha256sum -c") != c.checked || !strings.HasPrefix(script, "set -eu\n") || strings.Contains(script, "a.org") {
-				t.Errorf("script:\n%s", script)
-			}
-			if got[0].Env[0].Value != c.jar.url || got[0].Env[1].Value != c.jar.sha256 {
-				t.Errorf("%+v", got[0].Env)
-			}
-		})
-	}
-	if _, there := rendered(t, platform.Auth{}, theme{})["extraInitContainers"]; there {
-		t.Error("without a theme there is nothing to fetch")
-	}
-}
-
-// Which login pages the realm names depends on the theme being there.
-func TestSettings(t *testing.T) {
-	no := false
-	mail := platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}
-	for name, c := range map[string]struct {
-		auth                        platform.Auth
-		theme                       string
-		registration, mail, forgets bool
-	}{
-		"as the guide has it": {theme: "onyxia", registration: true},
-		"no theme":            {auth: platform.Auth{Theme: platform.Theme{URL: "none"}}, registration: true},
-		"with mail":           {auth: platform.Auth{SMTP: mail}, theme: "onyxia", registration: true, mail: true, forgets: true},
-		"closed":              {auth: platform.Auth{Registration: &no}, theme: "onyxia"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			env, _ := datalab(t, c.auth)
-			s := settings(env)
-			if s.LoginTheme != c.theme || s.EmailTheme != c.theme || s.Registration != c.registration || s.VerifyEmail != c.mail || s.ForgottenPassword != c.forgets {
-				t.Errorf("%+v", s)
-			}
-			if (s.SMTP != nil) != c.mail || c.mail && s.SMTP.Host != mail.Host {
-				t.Errorf("the mail server does not reach the realm: %+v", s.SMTP)
-			}
-			if l := s.Lifespans; l.SSOIdle != duration("336h") || l.SSOMax != l.SSOIdle || l.SSOIdleRememberMe < l.SSOIdle {
-				t.Errorf("lifespans cap one another: %+v", l)
-			}
-		})
-	}
-}
-
 func TestOnyxiaClient(t *testing.T) {
 	env, _ := datalab(t, platform.Auth{})
 	c := onyxiaClient(env.Platform)
@@ -347,6 +287,18 @@ func TestStepsByMode(t *testing.T) {
 	}
 	if _, err := list(platform.Auth{Mode: "keycloak", URL: "https://sso.a.org"}); err == nil || !strings.Contains(err.Error(), "auth.credentialsSecret") {
 		t.Errorf("an existing Keycloak without an administrator: %v", err)
+	}
+}
+
+// Two datalabs on one Keycloak have a realm each, and must not share the account that configures it.
+func TestAccountPerRealm(t *testing.T) {
+	seen := map[string]bool{}
+	for _, realm := range []string{"datalab", "second"} {
+		env, _ := datalab(t, platform.Auth{Mode: "keycloak", URL: "https://sso.a.org", CredentialsSecret: "sso/admin", Realm: realm})
+		seen[env.Keycloak.Account.ID] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("accounts %v", seen)
 	}
 }
 

@@ -263,10 +263,6 @@ func TestWitnessMappers(t *testing.T) {
 	if got := strings.Join(types(), ", "); got != "s3 everybody, s3 policy, s3 audience, groups" {
 		t.Errorf("MinIO: %s", got)
 	}
-	w.site = siteOf(t, func(c *platform.Config) { c.Auth.UsernameClaim = "sub" })
-	if got := strings.Join(types(), ", "); !strings.HasSuffix(got, "groups, s3 name") {
-		t.Errorf("another claim: %s", got)
-	}
 	w.site = siteOf(t, func(c *platform.Config) {
 		c.S3 = platform.S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-1.amazonaws.com", RoleARN: "arn:aws:iam::1:role/x"}
 	})

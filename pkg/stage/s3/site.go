@@ -45,6 +45,9 @@ type group struct {
 // longestForeignName turns on the full guard against hostile names where nobody checks them: an issuer that is not ours.
 const longestForeignName = 30
 
+// maxBucketName is what S3 takes.
+const maxBucketName = 63
+
 // requestTime bounds one request to the server's own API, and one of the proof, which is not asked again as readiness is.
 const requestTime = time.Minute
 
@@ -124,7 +127,7 @@ func (s *site) settle(p platform.Platform) {
 func (s *site) tellNames() {
 	p := s.env.Platform
 	if !s.minio() {
-		s.env.Warn(fmt.Sprintf("s3: who has anything but lower case letters, digits, dots and dashes in the claim %s, or more than %d characters, has no bucket: S3 takes no such name", p.Auth.UsernameClaim, p.MaxUsername()))
+		s.env.Warn(fmt.Sprintf("s3: who has anything but lower case letters, digits, dots and dashes in the claim %s, or more than %d characters, has no bucket: S3 takes no such name", p.Auth.UsernameClaim, maxBucketName-len(p.Prefixes.User)))
 		return
 	}
 	s.env.Warn(fmt.Sprintf("s3: who has anything but a-z, 0-9 and dashes in the claim %s, or more than %d characters (the id that many issuers put into sub has 36), is refused with 403 wherever they ask MinIO: "+
