@@ -16,19 +16,19 @@ func childConfigure(ctx context.Context, o childOrder) error {
 	client := &Client{HTTP: http.DefaultClient, Address: o.Gate}
 	file := KeyFile{Path: o.File}
 	setup := setupOf(*o.Configure)
-	var opened Opened
-	keys := func(ctx context.Context) (Opened, error) {
-		text, err := file.Read(ctx)
-		if err != nil {
-			return opened, err
-		}
-		document, err := ParseKeys(text)
-		if err == nil {
-			opened, err = document.Open()
-		}
-		return opened, err
+	text, err := file.Read(ctx)
+	if err != nil {
+		return err
 	}
-	session, err := Rights{Client: client, Keys: keys, Policy: setup.OperatorPolicyText()}.Open(ctx)
+	document, err := ParseKeys(text)
+	if err != nil {
+		return err
+	}
+	opened, err := document.Decrypt()
+	if err != nil {
+		return err
+	}
+	session, err := client.SessionByKeys(ctx, client, opened, setup.OperatorPolicyText(), nil)
 	if err != nil {
 		return err
 	}
@@ -119,43 +119,28 @@ func (d *datalab) bare(t *testing.T, withRoot bool) {
 	}
 }
 
-// The ways to rights, in their order.
-func TestRights(t *testing.T) {
+// The ways to a session leave nothing behind.
+func TestSessions(t *testing.T) {
 	d := startDatalab(t)
 	d.configure(t)
 	ctx := t.Context()
-	asked := 0
-	rights := Rights{
-		Client: d.client(), AuthPath: "jwt", Role: "onyxia-operator", Policy: d.setup.OperatorPolicyText(),
-		JWT: func(context.Context) (Secret, error) {
-			return d.issuer.token(t, "service-account-kubectl-onyxia", nil, map[string]any{"azp": "kubectl-onyxia"}), nil
-		},
-		Keys: func(context.Context) (Opened, error) { asked++; return d.opened, nil },
-	}
-	for name, c := range map[string]struct {
-		change func(*Rights)
-		asked  int
-		fails  bool
-	}{
-		"a token by hand":          {func(r *Rights) { r.Token = d.opened.RootToken }, 0, false},
-		"the service account":      {func(*Rights) {}, 0, false},
-		"a role that is not there": {func(r *Rights) { r.Role = "none" }, 1, false},
-		"a realm that is down":     {func(r *Rights) { r.JWT = func(context.Context) (Secret, error) { return Secret{}, errors.New("down") } }, 1, false},
-		"keys alone":               {func(r *Rights) { r.JWT = nil }, 1, false},
-		"shares alone": {func(r *Rights) {
-			r.JWT, r.Keys = nil, func(context.Context) (Opened, error) { asked++; return Opened{Shares: d.opened.Shares}, nil }
-		}, 1, false},
-		"nothing":               {func(r *Rights) { r.JWT, r.Keys = nil, nil }, 0, true},
-		"a wrong role, no keys": {func(r *Rights) { r.Role, r.Keys = "none", nil }, 0, true},
-	} {
-		r := rights
-		c.change(&r)
-		asked = 0
-		session, err := r.Open(ctx)
-		if (err != nil) != c.fails || asked != c.asked {
-			t.Errorf("%s: keys asked for %d times, %v", name, asked, err)
+	byKeys := func(keys DecryptedKeys) func() (*Session, error) {
+		return func() (*Session, error) {
+			return d.client().SessionByKeys(ctx, d.client(), keys, d.setup.OperatorPolicyText(), nil)
 		}
+	}
+	for name, open := range map[string]func() (*Session, error){
+		"a token by hand": func() (*Session, error) { return d.client().Lend(d.opened.RootToken), nil },
+		"the service account": func() (*Session, error) {
+			return d.client().Login(ctx, "jwt", "onyxia-operator", d.issuer.token(t, "service-account-kubectl-onyxia", nil, map[string]any{"azp": "kubectl-onyxia"}))
+		},
+		"keys with a root token":        byKeys(d.opened),
+		"keys with one that is revoked": byKeys(DecryptedKeys{Shares: d.opened.Shares, RootToken: NewSecret("hvs.none")}),
+		"shares alone":                  byKeys(DecryptedKeys{Shares: d.opened.Shares}),
+	} {
+		session, err := open()
 		if err != nil {
+			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		if err := session.Client.Read(ctx, "sys/mounts", nil); err != nil {
@@ -168,26 +153,30 @@ func TestRights(t *testing.T) {
 	if lives, err := d.root().Lives(ctx); err != nil || !lives {
 		t.Fatalf("a root token that was lent was revoked: %v", err)
 	}
-	// No root token but the one in the file is left.
-	accessors, err := d.root().List(ctx, "auth/token/accessors")
+	if tokens, roots := d.tokens(t); roots != 1 || tokens != 1 {
+		t.Errorf("%d tokens, %d root tokens left", tokens, roots)
+	}
+}
+
+// tokens counts those that Vault keeps, and the root tokens among them.
+func (d *datalab) tokens(t *testing.T) (all, roots int) {
+	t.Helper()
+	accessors, err := d.root().List(t.Context(), "auth/token/accessors")
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := 0
 	for _, accessor := range accessors {
 		var token struct {
 			Data struct {
 				Policies []string `json:"policies"`
 			} `json:"data"`
 		}
-		if err := d.root().Write(ctx, "auth/token/lookup-accessor", map[string]string{"accessor": accessor}, &token); err != nil {
+		if err := d.root().Write(t.Context(), "auth/token/lookup-accessor", map[string]string{"accessor": accessor}, &token); err != nil {
 			t.Fatal(err)
 		}
 		if slices.Contains(token.Data.Policies, "root") {
 			roots++
 		}
 	}
-	if roots != 1 || len(accessors) != 1 {
-		t.Errorf("%d tokens, %d root tokens left", len(accessors), roots)
-	}
+	return len(accessors), roots
 }

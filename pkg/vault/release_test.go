@@ -217,7 +217,7 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 	if err := s.client().Unseal(t.Context(), SharesOf(readKeys(t, file)), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.client().WaitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
+	if err := s.client().waitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(s.Log(), "unknown or unsupported field") {

@@ -57,7 +57,7 @@ func TestForeignIssuer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 
 	// The keys alone, so that the root token is known here.
-	if _, err := apply(t, l.opener(t, Options{Keys: making(Keys{File: file})})); err != nil {
+	if _, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file})})); err != nil {
 		t.Fatal(err)
 	}
 	opened := openedFile(t, file)
@@ -154,7 +154,7 @@ func TestForeignIssuer(t *testing.T) {
 }
 
 // rootByKeys makes a root token; it ends with the server.
-func (l *lab) rootByKeys(t *testing.T, opened vault.Opened) *vault.Client {
+func (l *lab) rootByKeys(t *testing.T, opened vault.DecryptedKeys) *vault.Client {
 	t.Helper()
 	token, err := l.client().GenerateRoot(t.Context(), vault.SharesOf(opened), nil)
 	if err != nil {
@@ -186,7 +186,7 @@ func TestDevMode(t *testing.T) {
 		if err != nil || len(token) < 20 {
 			t.Fatalf("%d characters, %v", len(token), err)
 		}
-		opened := vault.Opened{RootToken: vault.NewSecret(strings.TrimSpace(string(token)))}
+		opened := vault.DecryptedKeys{RootToken: vault.NewSecret(strings.TrimSpace(string(token)))}
 		if err := l.client().WithToken(opened.RootToken).Read(t.Context(), "sys/mounts", nil); err != nil {
 			t.Fatal(err)
 		}

@@ -135,7 +135,7 @@ func TestFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 		setup, err := s.setup()
-		if err != nil || setup.UserPrefix != want || setup.GroupPrefix != "projet-" || !setup.NamesChecked {
+		if err != nil || setup.UserPrefix != want || setup.GroupPrefix != "projet-" || !setup.NamesChecked || (setup.Names != nil) != (want == "") {
 			t.Errorf("%s: %q %q %v, %v", version, setup.UserPrefix, setup.GroupPrefix, setup.NamesChecked, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestParts(t *testing.T) {
 		}
 		return n, ids
 	}
-	if n, ids := count(Opens); n != 2 {
+	if n, ids := count(Unseals); n != 2 {
 		t.Errorf("unseal: %s", ids)
 	}
 	if n, ids := count(Proves); n != 5 {
