@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +132,36 @@ func TestForeignIssuer(t *testing.T) {
 			t.Errorf("said: %s", l.transcript())
 		}
 	})
+	t.Run("a root token given by hand is revoked as well", func(t *testing.T) {
+		root := l.rootByKeys(t, opened)
+		l.said = nil
+		done, err := apply(t, l.run(t, Options{Token: root.Token, Say: l.say}))
+		if err != nil || done[rootTokenID] != engine.Configure {
+			t.Errorf("%v, %v", done, err)
+		}
+		if lives, err := root.Lives(t.Context()); err != nil || lives {
+			t.Errorf("it lives: %v, %v", lives, err)
+		}
+		if said := l.transcript(); !strings.Contains(said, "unset it") || strings.Contains(said, root.Token.Reveal()) {
+			t.Errorf("said: %s", said)
+		}
+	})
+	t.Run("sessions by the keys end with the command", func(t *testing.T) {
+		sessions := &Sessions{}
+		o := keys()
+		o.Sessions = sessions
+		if _, err := apply(t, l.run(t, o)); err != nil {
+			t.Fatal(err)
+		}
+		root := l.rootByKeys(t, opened)
+		before := operatorTokens(t, root)
+		if err := sessions.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after := operatorTokens(t, root); before == 0 || after >= before {
+			t.Errorf("%d tokens of sessions before, %d after", before, after)
+		}
+	})
 	t.Run("a token that a Secret names", func(t *testing.T) {
 		var made struct {
 			Auth struct {
@@ -151,6 +183,29 @@ func TestForeignIssuer(t *testing.T) {
 			t.Errorf("%v, %v, said %s", done, err, l.transcript())
 		}
 	})
+}
+
+// operatorTokens counts the tokens that may configure.
+func operatorTokens(t *testing.T, root *vault.Client) (n int) {
+	t.Helper()
+	accessors, err := root.List(t.Context(), "auth/token/accessors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, accessor := range accessors {
+		var token struct {
+			Data struct {
+				Policies []string `json:"policies"`
+			} `json:"data"`
+		}
+		if err := root.Write(t.Context(), "auth/token/lookup-accessor", map[string]string{"accessor": accessor}, &token); err != nil && !errors.Is(err, vault.ErrPermissionDenied) {
+			t.Fatal(err)
+		}
+		if slices.Contains(token.Data.Policies, vault.OperatorPolicy) {
+			n++
+		}
+	}
+	return n
 }
 
 // rootByKeys makes a root token; it ends with the server.

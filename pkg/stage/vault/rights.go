@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -89,23 +90,26 @@ func (r *rights) given(ctx context.Context, token vault.Secret) (rightsSeen, err
 // may be mended with the keys, or by another step.
 func (r *rights) operator(ctx context.Context) (rightsSeen, error) {
 	made, err := r.login(ctx)
-	var refused *vault.APIError
-	switch {
-	case err == nil:
-		r.site.session.use(made, r.login)
-		return rightsSeen{open: true}, nil
-	case !errors.As(err, &refused) || refused.Status >= 500 || errors.Is(err, vault.ErrSealed):
-		return rightsSeen{}, err
-	case unknown(refused):
-		return rightsSeen{trouble: "vault does not know the realm's service account yet, so its keys are needed once: " + r.advice()}, nil
+	if err != nil {
+		return r.refused(err)
 	}
-	return rightsSeen{passing: true, trouble: fmt.Sprintf("vault refuses the realm's service account: %s; if the realm or its address changed since vault was configured, its keys are needed once: %s", err, r.advice())}, nil
+	r.site.session.use(made, r.login)
+	return rightsSeen{open: true}, nil
 }
 
-// unknown tells whether Vault has no login, no configuration of it, or no role for the service account (vault 1.14.1). Where
-// nothing is mounted it denies permission, so that nobody learns what is.
-func unknown(refused *vault.APIError) bool {
-	return errors.Is(refused, vault.ErrPermissionDenied) || errors.Is(refused, vault.ErrNotFound) || refused.Says("could not be found") || refused.Says("could not load configuration")
+// refused tells a Vault that has no login, no configuration of it or no role for the service account from one that has, and
+// refuses it (vault 1.14.1). Where nothing is mounted it denies permission, so that nobody learns what is.
+func (r *rights) refused(err error) (rightsSeen, error) {
+	var answer *vault.APIError
+	switch {
+	case !errors.As(err, &answer) || answer.Status >= 500 || errors.Is(err, vault.ErrSealed):
+		return rightsSeen{}, err
+	case errors.Is(err, vault.ErrPermissionDenied), errors.Is(err, vault.ErrNotFound), answer.Says("could not be found"), answer.Says("could not load configuration"):
+		return rightsSeen{trouble: "vault does not know the realm's service account yet, so its keys are needed once: " + r.advice()}, nil
+	case answer.Status == http.StatusTooManyRequests, answer.Says("fetching keys"), answer.Says("token is expired"), answer.Says("not yet valid"):
+		return rightsSeen{passing: true, trouble: fmt.Sprintf("vault cannot check the realm's service account: %s; it has to reach %s, and the clocks have to agree", err, r.site.env.Platform.Issuer())}, nil
+	}
+	return rightsSeen{trouble: fmt.Sprintf("vault refuses the realm's service account: %s; if the realm or its address changed since vault was configured, its keys are needed once: %s", err, r.advice())}, nil
 }
 
 func (r *rights) login(ctx context.Context) (*vault.Session, error) {
