@@ -282,7 +282,7 @@ func checkKeys(t *testing.T, s *server, file string) {
 // The process is killed by SIGKILL before and after each of its requests and at each operation on the key file, with the
 // answer laid down beside Vault's data. No keys are lost, and the next run finishes.
 func TestKilledWithSpool(t *testing.T) {
-	const requests = 4
+	const requests = 5
 	type moment struct {
 		at     int
 		after  bool
