@@ -154,7 +154,7 @@ func sealAge(text string, recipients []age.Recipient) (string, error) {
 
 func openAge(text string, identities []age.Identity) (string, error) {
 	if len(identities) == 0 {
-		return "", fmt.Errorf("keys of vault: they are encrypted with age; give the identity file of a recipient")
+		return "", fmt.Errorf("keys of vault: they are encrypted with age; give the identity file of a recipient: --identity FILE")
 	}
 	r, err := age.Decrypt(agearmor.NewReader(strings.NewReader(text)), identities...)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -120,6 +121,30 @@ func TestKeptInCluster(t *testing.T) {
 	keeper := &secretKeeper{client: l.env.Kube, namespace: l.namespace()}
 	if err := keeper.Create(t.Context(), []byte("other")); !errors.Is(err, os.ErrExist) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Keys in the cluster that are encrypted to somebody are opened by that one's identity, and by nothing else.
+func TestKeptInClusterEncrypted(t *testing.T) {
+	l := newLab(t, nil)
+	l.runServer(t)
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decrypt := func(keys vault.Keys) (vault.DecryptedKeys, error) { return keys.Decrypt(identity) }
+	made := making(Keys{Required: true, Decrypt: decrypt})
+	made.Make.Recipients = []age.Recipient{identity.Recipient()}
+	if done, err := apply(t, l.unsealing(t, Options{Keys: made})); err != nil || len(done) != 2 {
+		t.Fatalf("%v, %v", done, err)
+	}
+	l.server.Kill()
+	l.server.Run(t)
+	if _, err := apply(t, l.unsealing(t, Options{})); err == nil || !strings.Contains(err.Error(), "--identity FILE") {
+		t.Errorf("without an identity: %v", err)
+	}
+	if done, err := apply(t, l.unsealing(t, Options{Keys: &Keys{Decrypt: decrypt}})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
+		t.Errorf("with it: %v, %v", done, err)
 	}
 }
 
