@@ -116,7 +116,9 @@ func unsealing(o *cli.Options) *cobra.Command {
 		Use:   "unseal",
 		Short: "Open Vault, which is sealed after every restart of its pod",
 		Long: `Open Vault, which is sealed after every restart of its pod. The key shares come from --keys-file, from the Secret that
-` + "`init --keep-in-cluster`" + ` made, or are typed; elsewhere than at a terminal they are read from standard input, one a line.`,
+` + "`init --keep-in-cluster`" + ` made, or are typed; elsewhere than at a terminal they are read from standard input, one a line.
+
+Several holders run it one after the other, on any machine: each types their share and ends with an empty line.`,
 		Example: "  " + o.Command + " vault unseal --keys-file vault-keys.yaml",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

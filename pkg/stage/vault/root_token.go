@@ -27,10 +27,13 @@ type rootTokenSeen struct {
 
 // Observe looks into the document, and at the token that was given; without either there is nothing to see.
 func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
-	if r.site.keys == nil || !r.site.options.Token.Empty() {
-		return r.given(ctx)
+	if seen, err := r.given(ctx); err != nil || seen.Given {
+		return seen, err
 	}
 	keys := r.site.keys
+	if keys == nil {
+		return rootTokenSeen{}, nil
+	}
 	document, err := keys.document(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
