@@ -118,9 +118,9 @@ func newS3v11(p platform.Platform, seconds int64) s3v11 {
 func newVault11(p platform.Platform) *vault11 {
 	return &vault11{
 		URL:               p.VaultURL(),
-		KVEngine:          platform.VaultMount,
+		KVEngine:          p.Vault.KVEngine,
 		Role:              platform.VaultRole,
-		AuthPath:          platform.VaultAuth,
+		AuthPath:          p.Vault.AuthPath,
 		Prefix:            p.Prefixes.User,
 		OIDCConfiguration: oidcConfiguration{IssuerURI: p.Issuer(), ClientID: platform.VaultClientID},
 	}

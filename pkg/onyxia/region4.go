@@ -69,7 +69,7 @@ func newRegion4(in Input) (region4, error) {
 	}
 	if in.Vault {
 		r.Vault = &vault4{
-			URL: p.VaultURL(), KVEngine: platform.VaultMount, Role: platform.VaultRole, AuthPath: platform.VaultAuth,
+			URL: p.VaultURL(), KVEngine: p.Vault.KVEngine, Role: platform.VaultRole, AuthPath: p.Vault.AuthPath,
 			KeycloakParams: newKeycloakParams(p, platform.VaultClientID),
 		}
 	}

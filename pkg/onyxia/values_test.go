@@ -2,6 +2,7 @@ package onyxia
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,16 @@ func TestVaultFolders(t *testing.T) {
 		user, group := schema.VaultFolders(demo(t))
 		if got := [2]string{user, group}; got != want {
 			t.Errorf("schema %d: %q, want %q", schema, got, want)
+		}
+	}
+}
+
+// A Vault whose usual paths are somebody else's: the region names those of the datalab.
+func TestVaultPaths(t *testing.T) {
+	for _, chart := range []string{chart4, chart11} {
+		values := render(t, Input{Platform: demo(t, func(p *platform.Config) { p.Vault.AuthPath, p.Vault.KVEngine = "onyxia/jwt", "team-kv" }), ChartVersion: chart, Auth: true, Vault: true})
+		if got := fmt.Sprint(values); !strings.Contains(got, "team-kv") || !strings.Contains(got, "onyxia/jwt") || strings.Contains(got, "onyxia-kv") {
+			t.Errorf("%s: %s", chart, got)
 		}
 	}
 }

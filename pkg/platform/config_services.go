@@ -235,6 +235,10 @@ type Vault struct {
 	Namespace string `json:"namespace,omitempty"`
 	// URL of an external server.
 	URL string `json:"url,omitempty"`
+	// AuthPath is where the login for tokens of the issuer is. Default "jwt". On a server of yours whose "jwt" is for another issuer, choose another.
+	AuthPath string `json:"authPath,omitempty"`
+	// KVEngine is where the secrets engine is, KV version 2. Default "onyxia-kv".
+	KVEngine string `json:"kvEngine,omitempty"`
 	// CredentialsSecret is namespace/name of a Secret with a key "token" for an external server.
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 	// Replicas of raft, 1 or 3. Default 1.
@@ -243,6 +247,8 @@ type Vault struct {
 	Size string `json:"size,omitempty"`
 	// StorageClass of the volume; empty for the cluster's default.
 	StorageClass string `json:"storageClass,omitempty"`
+	// GenerateRoot lets key shares make a root token, which Vault 2 and OpenBao 2.5.3 refuse by default (CVE-2026-5807). Only for as long as it takes to come back into a Vault. Default false.
+	GenerateRoot bool `json:"generateRoot,omitempty"`
 	// Values are Helm values put on top of ours.
 	Values map[string]any `json:"values,omitempty"`
 }

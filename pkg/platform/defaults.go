@@ -18,6 +18,8 @@ func withDefaults(c Config) Config {
 	set(&c.Vault.Mode, "install")
 	set(&c.Vault.Flavor, "vault")
 	set(&c.Vault.Namespace, "vault")
+	set(&c.Vault.AuthPath, VaultAuth)
+	set(&c.Vault.KVEngine, "onyxia-kv")
 	set(&c.Vault.Replicas, 1)
 	set(&c.Vault.Size, "10Gi")
 	return c

@@ -83,11 +83,20 @@ const (
 
 // The names inside Vault; upstream's documentation uses the same.
 const (
-	VaultMount  = "onyxia-kv"
-	VaultRole   = "onyxia-user"
-	VaultPolicy = "onyxia"
-	VaultAuth   = "jwt"
+	// VaultAuth is where users log in unless vault.authPath says otherwise.
+	VaultAuth = "jwt"
+	// VaultRole is the role by which they do.
+	VaultRole = "onyxia-user"
 )
+
+// VaultPolicy is the policy of users. A login at another path than the default has one of its own, so that two datalabs can
+// share a Vault.
+func (p Platform) VaultPolicy() string {
+	if p.Vault.AuthPath == VaultAuth {
+		return "onyxia"
+	}
+	return "onyxia-users-" + strings.ReplaceAll(p.Vault.AuthPath, "/", "-")
+}
 
 // S3Policy is the policy that the claim "policy" of a token names.
 const S3Policy = "stsonly"

@@ -203,3 +203,28 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Paths inside Vault mean nothing in a policy, and a login at another path has a policy of its own.
+func TestVaultPaths(t *testing.T) {
+	for name, c := range map[string]struct {
+		auth, kv, policy, err string
+	}{
+		"left out":       {"", "", "onyxia", ""},
+		"one's own":      {"onyxia/jwt", "team-kv", "onyxia-users-onyxia-jwt", ""},
+		"a wildcard":     {"jwt", "+", "", `vault.kvEngine: "+"`},
+		"a slash first":  {"/jwt", "kv", "", "vault.authPath"},
+		"Vault's engine": {"jwt", "sys/x", "", "taken by Vault itself"},
+		"Vault's pages":  {"oidc", "kv", "", "taken by Vault itself"},
+	} {
+		p, err := Complete(Config{Domain: "demo.test", Vault: Vault{AuthPath: c.auth, KVEngine: c.kv}})
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || p.VaultPolicy() != c.policy {
+			t.Errorf("%s: %q, %v", name, p.VaultPolicy(), err)
+		}
+	}
+}

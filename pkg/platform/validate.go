@@ -32,6 +32,7 @@ func Validate(c Config) error {
 		checkDatabase(c.Auth),
 		checkMail(c.Auth.SMTP),
 		checkQuotas(c.App.Quota),
+		checkVaultPaths(c.Vault),
 	)
 }
 

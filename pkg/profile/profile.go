@@ -25,8 +25,7 @@ type Component struct {
 	Chart Chart `json:"chart,omitzero"`
 	// Images by role: "server", "init", "client", "web", "api". A role that is not there is left to the chart.
 	Images map[string]string `json:"images,omitempty"`
-	// Mode is how the profile runs the part where there is a choice: "standalone" or "distributed" for MinIO, "raft" or
-	// "dev" for Vault, as the guide had it. It tells people; what is run is up to the stage's own key.
+	// Mode is how the profile runs MinIO: "standalone" or "distributed", as the guide had it. Empty for other parts.
 	Mode string `json:"mode,omitempty"`
 	// EndOfLife is one sentence for the admin; empty where the part is maintained.
 	EndOfLife string `json:"endOfLife,omitempty"`

@@ -104,7 +104,7 @@ func TestOnyxiaLeavesItsImagesToTheChart(t *testing.T) {
 
 func TestModes(t *testing.T) {
 	for want, c := range map[string]struct{ profile, component string }{
-		"standalone": {"current", "minio"}, "raft": {"current", "vault"}, "distributed": {"guide-2023", "minio"}, "dev": {"guide-2023", "vault"},
+		"standalone": {"current", "minio"}, "distributed": {"guide-2023", "minio"},
 	} {
 		if got := load(t, c.profile).Components[c.component].Mode; got != want {
 			t.Errorf("%s %s: mode %q, want %q", c.profile, c.component, got, want)

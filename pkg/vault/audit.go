@@ -6,9 +6,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// AuditDevice writes every request and answer, with secrets hashed, to a file or to the log of the pod. Vault refuses all
+// auditDevice writes every request and answer, with secrets hashed, to a file or to the log of the pod. Vault refuses all
 // requests while its only device cannot be written, so a file needs a volume with room.
-type AuditDevice struct {
+type auditDevice struct {
 	Access Access
 	// Path of the device: "stdout".
 	Path string
@@ -19,8 +19,8 @@ type AuditDevice struct {
 	Declared bool
 }
 
-// AuditSeen is what sys/audit says of a device.
-type AuditSeen struct {
+// auditSeen is what sys/audit says of a device.
+type auditSeen struct {
 	Type        string            `json:"type"`
 	Description string            `json:"description"`
 	Options     map[string]string `json:"options"`
@@ -30,13 +30,13 @@ type AuditSeen struct {
 const auditDescription = "requests, for Onyxia's operators"
 
 // Observe reads the devices; nil means it is not there.
-func (a AuditDevice) Observe(ctx context.Context) (*AuditSeen, error) {
+func (a auditDevice) Observe(ctx context.Context) (*auditSeen, error) {
 	c, err := a.Access(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var answer struct {
-		Data map[string]AuditSeen `json:"data"`
+		Data map[string]auditSeen `json:"data"`
 	}
 	if err := c.Read(ctx, "sys/audit", &answer); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (a AuditDevice) Observe(ctx context.Context) (*AuditSeen, error) {
 }
 
 // Plan compares. A device cannot be changed, only made anew.
-func (a AuditDevice) Plan(seen *AuditSeen) engine.Change {
+func (a auditDevice) Plan(seen *auditSeen) engine.Change {
 	if seen == nil && a.Declared {
 		return engine.Change{Action: engine.Blocked, Why: "the server does not have the audit device that its configuration declares", Fix: "restart its pod and unseal it"}
 	}
@@ -72,7 +72,7 @@ func (a AuditDevice) Plan(seen *AuditSeen) engine.Change {
 }
 
 // Apply enables it.
-func (a AuditDevice) Apply(ctx context.Context, seen *AuditSeen) error {
+func (a auditDevice) Apply(ctx context.Context, seen *auditSeen) error {
 	c, err := a.Access(ctx)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (a AuditDevice) Apply(ctx context.Context, seen *AuditSeen) error {
 }
 
 // RefuseRemoval keeps a device that somebody else enabled.
-func (a AuditDevice) RefuseRemoval(ctx context.Context) string {
+func (a auditDevice) RefuseRemoval(ctx context.Context) string {
 	if a.Declared {
 		return "declared in the server's configuration"
 	}
@@ -99,7 +99,7 @@ func (a AuditDevice) RefuseRemoval(ctx context.Context) string {
 }
 
 // Remove disables it.
-func (a AuditDevice) Remove(ctx context.Context) error {
+func (a auditDevice) Remove(ctx context.Context) error {
 	c, err := a.Access(ctx)
 	if err != nil {
 		return err

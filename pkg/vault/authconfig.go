@@ -10,9 +10,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// AuthConfig tells the auth method whose tokens it takes. Writing it makes Vault fetch the issuer's discovery document,
+// authConfig tells the auth method whose tokens it takes. Writing it makes Vault fetch the issuer's discovery document,
 // so pods must reach the issuer by its public name.
-type AuthConfig struct {
+type authConfig struct {
 	Access Access
 	// Mount is the path of the method.
 	Mount string
@@ -22,6 +22,9 @@ type AuthConfig struct {
 	CAPEM string
 	// DefaultRole is taken when a login names none.
 	DefaultRole string
+	// Mark is the description of a method that is ours. One that somebody else enabled and that takes another issuer's tokens
+	// is left alone.
+	Mark string
 	// OIDC, if set, is the confidential client for the login page of Vault's own UI. A mount with one takes no tokens in a
 	// login request any more ("unsupported config type", vault 1.14.1), so Onyxia's mount must have none.
 	OIDC *OIDCClient
@@ -35,35 +38,62 @@ type OIDCClient struct {
 	Secret func(context.Context) (Secret, error)
 }
 
-// ConfigSeen is what auth/MOUNT/config says.
-type ConfigSeen map[string]any
+// configSeen is the configuration of a method.
+type configSeen struct {
+	// Values are what auth/MOUNT/config says; nil if there is none.
+	Values map[string]any
+	// Theirs says that somebody else enabled the method.
+	Theirs bool
+}
 
-func (s ConfigSeen) text(key string) string {
-	value, _ := s[key].(string)
+func (s configSeen) text(key string) string {
+	value, _ := s.Values[key].(string)
 	return value
 }
 
-// Observe reads the configuration; nil means there is none.
-func (a AuthConfig) Observe(ctx context.Context) (ConfigSeen, error) {
+// trusts says whose tokens are taken, where that is not the issuer; empty if it is, or if nobody's are.
+func (s configSeen) trusts(issuer string) string {
+	for _, key := range []string{"oidc_discovery_url", "bound_issuer", "jwks_url"} {
+		if there := s.text(key); there != "" && strings.TrimRight(there, "/") != strings.TrimRight(issuer, "/") {
+			return there
+		}
+	}
+	if keys, _ := s.Values["jwt_validation_pubkeys"].([]any); len(keys) > 0 {
+		return fmt.Sprintf("whoever has one of %d keys", len(keys))
+	}
+	return ""
+}
+
+// Observe reads the configuration, and whose the method is.
+func (a authConfig) Observe(ctx context.Context) (configSeen, error) {
 	c, err := a.Access(ctx)
 	if err != nil {
-		return nil, err
+		return configSeen{}, err
+	}
+	method, err := c.authMethod(ctx, a.Mount)
+	if err != nil {
+		return configSeen{}, err
 	}
 	var answer struct {
-		Data ConfigSeen `json:"data"`
+		Data map[string]any `json:"data"`
 	}
 	err = c.Read(ctx, "auth/"+a.Mount+"/config", &answer)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		err = nil
 	}
-	return answer.Data, err
+	return configSeen{Values: answer.Data, Theirs: method != nil && method.Description != a.Mark}, err
 }
 
 // Plan compares. bound_issuer is set as well, because without it Vault checks a token's signature and not its issuer
 // (vault-plugin-auth-jwt 0.16.0), and some issuers sign for many tenants with the same keys.
-func (a AuthConfig) Plan(seen ConfigSeen) engine.Change {
-	if seen == nil {
+func (a authConfig) Plan(seen configSeen) engine.Change {
+	if seen.Values == nil {
 		return engine.Change{Action: engine.Create}
+	}
+	if trusted := seen.trusts(a.Issuer); seen.Theirs && trusted != "" {
+		return engine.Change{Action: engine.Blocked,
+			Why: fmt.Sprintf("auth/%s was enabled by somebody else and takes tokens of %s, and Onyxia's users have those of %s", a.Mount, trusted, a.Issuer),
+			Fix: fmt.Sprintf("choose another path by vault.authPath; or, if nobody uses that login, hand it over: vault auth tune -description=%q %s/", a.Mark, a.Mount)}
 	}
 	if a.OIDC == nil && seen.text("oidc_client_id") != "" {
 		return engine.Change{Action: engine.Blocked,
@@ -73,14 +103,16 @@ func (a AuthConfig) Plan(seen ConfigSeen) engine.Change {
 	return a.differences(seen).change()
 }
 
-func (a AuthConfig) differences(seen ConfigSeen) differences {
+func (a authConfig) differences(seen configSeen) differences {
 	var d differences
 	d.text("oidc_discovery_url", seen.text("oidc_discovery_url"), a.Issuer)
 	d.text("bound_issuer", seen.text("bound_issuer"), a.Issuer)
-	d.text("default_role", seen.text("default_role"), a.DefaultRole)
+	if !seen.Theirs || seen.text("default_role") == "" {
+		d.text("default_role", seen.text("default_role"), a.DefaultRole)
+	}
 	d.text("oidc_discovery_ca_pem", digest(seen.text("oidc_discovery_ca_pem")), digest(a.CAPEM))
 	d.text("jwks_url", seen.text("jwks_url"), "")
-	if keys, _ := seen["jwt_validation_pubkeys"].([]any); len(keys) > 0 {
+	if keys, _ := seen.Values["jwt_validation_pubkeys"].([]any); len(keys) > 0 {
 		d.text("jwt_validation_pubkeys", fmt.Sprintf("%d keys", len(keys)), "")
 	}
 	if a.OIDC != nil {
@@ -90,19 +122,22 @@ func (a AuthConfig) differences(seen ConfigSeen) differences {
 }
 
 // Apply writes it. Vault replaces the whole configuration, so what others set goes along.
-func (a AuthConfig) Apply(ctx context.Context, seen ConfigSeen) error {
+func (a authConfig) Apply(ctx context.Context, seen configSeen) error {
 	c, err := a.Access(ctx)
 	if err != nil {
 		return err
 	}
-	wanted := ConfigSeen{}
+	wanted := map[string]any{}
 	for _, kept := range []string{"jwt_supported_algs", "oidc_response_mode", "oidc_response_types", "provider_config", "namespace_in_state"} {
-		if value, found := seen[kept]; found && value != nil {
+		if value, found := seen.Values[kept]; found && value != nil {
 			wanted[kept] = value
 		}
 	}
 	wanted["oidc_discovery_url"], wanted["bound_issuer"] = a.Issuer, a.Issuer
 	wanted["oidc_discovery_ca_pem"], wanted["default_role"] = a.CAPEM, a.DefaultRole
+	if theirs := seen.text("default_role"); seen.Theirs && theirs != "" {
+		wanted["default_role"] = theirs
+	}
 	if a.OIDC != nil {
 		secret, err := a.OIDC.Secret(ctx)
 		if err != nil {

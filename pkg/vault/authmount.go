@@ -7,8 +7,8 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// AuthMount is an auth method of the issuer: jwt takes its tokens, oidc sends a browser to it.
-type AuthMount struct {
+// authMount is an auth method of the issuer: jwt takes its tokens, oidc sends a browser to it.
+type authMount struct {
 	Access Access
 	// Path of the method; Onyxia's region calls it authPath.
 	Path string
@@ -16,12 +16,14 @@ type AuthMount struct {
 	Type string
 	// Listed shows the method on the login page of Vault's UI.
 	Listed bool
+	// Mark is the description by which we know the method for ours.
+	Mark string
 	// Accessor is made known by this step. Vault gives each mount a random one, and templated policies name it.
 	Accessor *engine.Output[string]
 }
 
-// AuthSeen is what sys/auth says of a method.
-type AuthSeen struct {
+// authSeen is what sys/auth says of a method.
+type authSeen struct {
 	Type        string `json:"type"`
 	Accessor    string `json:"accessor"`
 	Description string `json:"description"`
@@ -30,10 +32,7 @@ type AuthSeen struct {
 	} `json:"config"`
 }
 
-// authDescription marks the method as ours.
-const authDescription = "users of Onyxia"
-
-func (m AuthMount) visibility() string {
+func (m authMount) visibility() string {
 	if m.Listed {
 		return "unauth"
 	}
@@ -41,18 +40,27 @@ func (m AuthMount) visibility() string {
 }
 
 // Observe reads the methods; nil means it is not there.
-func (m AuthMount) Observe(ctx context.Context) (*AuthSeen, error) {
+func (m authMount) Observe(ctx context.Context) (*authSeen, error) {
 	c, err := m.Access(ctx)
 	if err != nil {
 		return nil, err
 	}
+	seen, err := c.authMethod(ctx, m.Path)
+	if seen != nil {
+		m.Accessor.Set(seen.Accessor)
+	}
+	return seen, err
+}
+
+// authMethod reads what is enabled at a path; nil means nothing.
+func (c *Client) authMethod(ctx context.Context, path string) (*authSeen, error) {
 	var answer struct {
-		Data map[string]AuthSeen `json:"data"`
+		Data map[string]authSeen `json:"data"`
 	}
 	if err := c.Read(ctx, "sys/auth", &answer); err != nil {
 		return nil, err
 	}
-	seen, found := answer.Data[m.Path+"/"]
+	seen, found := answer.Data[path+"/"]
 	if !found {
 		return nil, nil
 	}
@@ -60,12 +68,11 @@ func (m AuthMount) Observe(ctx context.Context) (*AuthSeen, error) {
 	if seen.Config.ListingVisibility == "" {
 		seen.Config.ListingVisibility = "hidden"
 	}
-	m.Accessor.Set(seen.Accessor)
 	return &seen, nil
 }
 
-// Plan compares.
-func (m AuthMount) Plan(seen *AuthSeen) engine.Change {
+// Plan compares. Whether a method that somebody else enabled is shown to everybody is theirs to say.
+func (m authMount) Plan(seen *authSeen) engine.Change {
 	if seen == nil {
 		return engine.Change{Action: engine.Create}
 	}
@@ -73,34 +80,37 @@ func (m AuthMount) Plan(seen *AuthSeen) engine.Change {
 		return engine.Change{Action: engine.Blocked, Why: fmt.Sprintf("auth/%s is of type %s", m.Path, seen.Type),
 			Fix: "choose another path for Onyxia's login, or disable that method if nobody uses it"}
 	}
+	if seen.Description != m.Mark {
+		return engine.Change{Action: engine.Unchanged, Why: "enabled by somebody else"}
+	}
 	var d differences
 	d.text("config.listing_visibility", seen.Config.ListingVisibility, m.visibility())
 	return d.change()
 }
 
 // Apply enables or tunes it.
-func (m AuthMount) Apply(ctx context.Context, seen *AuthSeen) error {
+func (m authMount) Apply(ctx context.Context, seen *authSeen) error {
 	c, err := m.Access(ctx)
 	if err != nil {
 		return err
 	}
 	config := map[string]string{"listing_visibility": m.visibility()}
 	if seen == nil {
-		return c.Write(ctx, "sys/auth/"+m.Path, map[string]any{"type": m.Type, "description": authDescription, "config": config}, nil)
+		return c.Write(ctx, "sys/auth/"+m.Path, map[string]any{"type": m.Type, "description": m.Mark, "config": config}, nil)
 	}
 	return c.Write(ctx, "sys/auth/"+m.Path+"/tune", config, nil)
 }
 
 // RefuseRemoval keeps a method that somebody else enabled: it may serve more than Onyxia.
-func (m AuthMount) RefuseRemoval(ctx context.Context) string {
-	if seen, err := m.Observe(ctx); err == nil && seen != nil && seen.Description != authDescription {
+func (m authMount) RefuseRemoval(ctx context.Context) string {
+	if seen, err := m.Observe(ctx); err == nil && seen != nil && seen.Description != m.Mark {
 		return "enabled by somebody else"
 	}
 	return ""
 }
 
 // Remove disables it. Every token that it gave ends; the users' secrets stay.
-func (m AuthMount) Remove(ctx context.Context) error {
+func (m authMount) Remove(ctx context.Context) error {
 	c, err := m.Access(ctx)
 	if err != nil {
 		return err

@@ -8,15 +8,15 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// CORS lets pages of one origin talk to Vault from the browser. Origins that others allowed stay.
-type CORS struct {
+// corsAccess lets pages of one origin talk to Vault from the browser. Origins that others allowed stay.
+type corsAccess struct {
 	Access Access
 	// Origin of the web application: "https://onyxia.example.org".
 	Origin string
 }
 
-// CORSSeen is what sys/config/cors says.
-type CORSSeen struct {
+// corsSeen is what sys/config/cors says.
+type corsSeen struct {
 	Enabled bool     `json:"enabled"`
 	Origins []string `json:"allowed_origins"`
 	Headers []string `json:"allowed_headers"`
@@ -29,20 +29,20 @@ func standardHeaders() []string {
 }
 
 // Observe reads the configuration.
-func (o CORS) Observe(ctx context.Context) (CORSSeen, error) {
+func (o corsAccess) Observe(ctx context.Context) (corsSeen, error) {
 	c, err := o.Access(ctx)
 	if err != nil {
-		return CORSSeen{}, err
+		return corsSeen{}, err
 	}
 	var answer struct {
-		Data CORSSeen `json:"data"`
+		Data corsSeen `json:"data"`
 	}
 	err = c.Read(ctx, "sys/config/cors", &answer)
 	return answer.Data, err
 }
 
 // Plan compares. "*" is every origin; it is somebody else's choice, and stays.
-func (o CORS) Plan(seen CORSSeen) engine.Change {
+func (o corsAccess) Plan(seen corsSeen) engine.Change {
 	switch {
 	case !seen.Enabled:
 		return engine.Change{Action: engine.Create}
@@ -55,7 +55,7 @@ func (o CORS) Plan(seen CORSSeen) engine.Change {
 }
 
 // Apply adds the origin.
-func (o CORS) Apply(ctx context.Context, seen CORSSeen) error {
+func (o corsAccess) Apply(ctx context.Context, seen corsSeen) error {
 	origins := []string{o.Origin}
 	if seen.Enabled {
 		origins = append(slices.Clone(seen.Origins), o.Origin)
@@ -64,7 +64,7 @@ func (o CORS) Apply(ctx context.Context, seen CORSSeen) error {
 }
 
 // Remove takes the origin out, and switches CORS off if none is left.
-func (o CORS) Remove(ctx context.Context) error {
+func (o corsAccess) Remove(ctx context.Context) error {
 	seen, err := o.Observe(ctx)
 	if err != nil || !seen.Enabled {
 		return err
@@ -83,7 +83,7 @@ func (o CORS) Remove(ctx context.Context) error {
 	return c.Delete(ctx, "sys/config/cors")
 }
 
-func (o CORS) write(ctx context.Context, seen CORSSeen, origins []string) error {
+func (o corsAccess) write(ctx context.Context, seen corsSeen, origins []string) error {
 	c, err := o.Access(ctx)
 	if err != nil {
 		return err

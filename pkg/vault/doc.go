@@ -22,7 +22,7 @@
 // The root token is revoked once all stands. Full rights come back from key shares: Client.GenerateRoot, or by hand vault
 // operator generate-root -init, then vault operator generate-root once for each share, then vault operator generate-root
 // -decode=ENCODED -otp=OTP; revoke it afterwards with vault token revoke -self. Vault 2 and OpenBao from 2.5.3 have to be
-// configured for it, see Client.GenerateRoot.
+// configured for it, see Client.GenerateRoot; docs/vault.md says how one comes back into such a Vault.
 //
 // What is guaranteed when this program is killed at any moment: see Init.
 package vault

@@ -34,13 +34,13 @@ func TestFormAge(t *testing.T) {
 	if keys.Form != FormAge || keys.Beside != "" {
 		t.Fatalf("%v", keys)
 	}
-	if _, err := keys.Open(); err == nil || !strings.Contains(err.Error(), "identity file") {
+	if _, err := keys.Decrypt(); err == nil || !strings.Contains(err.Error(), "identity file") {
 		t.Fatalf("opened without an identity: %v", err)
 	}
-	if _, err := keys.Open(stranger); err == nil {
+	if _, err := keys.Decrypt(stranger); err == nil {
 		t.Fatal("opened by a stranger")
 	}
-	opened, err := keys.Open(recipient)
+	opened, err := keys.Decrypt(recipient)
 	if err != nil || len(opened.Shares) != 3 {
 		t.Fatal(err)
 	}
@@ -51,10 +51,10 @@ func TestFormAge(t *testing.T) {
 	if err := s.client().Unseal(t.Context(), SharesOf(opened), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := ForgetRootToken(t.Context(), file); err != nil {
+	if err := forgetRootToken(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}
-	opened, err = parseFile(t, file).Open(recipient)
+	opened, err = parseFile(t, file).Decrypt(recipient)
 	if err != nil || !opened.RootToken.Empty() || len(opened.Shares) != 3 {
 		t.Fatalf("after forgetting the root token: %v", err)
 	}
@@ -88,7 +88,7 @@ func TestBegunForAnotherRecipient(t *testing.T) {
 		t.Fatalf("for the same, in another order: %q, %v", outcome, err)
 	}
 	for _, identity := range []age.Identity{first, second} {
-		if opened, err := parseFile(t, file).Open(identity); err != nil || len(opened.Shares) != 3 {
+		if opened, err := parseFile(t, file).Decrypt(identity); err != nil || len(opened.Shares) != 3 {
 			t.Errorf("%v", err)
 		}
 	}
@@ -193,24 +193,24 @@ func TestFormPGP(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := parseFile(t, file)
-	if _, err := keys.Open(); err == nil || !strings.Contains(err.Error(), "gpg -d") {
+	if _, err := keys.Decrypt(); err == nil || !strings.Contains(err.Error(), "gpg -d") {
 		t.Fatalf("opened: %v", err)
 	}
 	// Each holder opens theirs and types it.
 	asked := 0
 	prompt := Prompt{Ask: func(context.Context, string) (string, error) {
-		share, err := opener{holders[asked]}.open(keys.Keys[asked])
+		share, err := pgpPair{holders[asked]}.decrypt(keys.Keys[asked])
 		asked++
 		return share.Reveal() + "\n", err
 	}}
 	if err := s.client().Unseal(t.Context(), prompt, nil); err != nil || asked != 2 {
 		t.Fatalf("%d holders asked, %v", asked, err)
 	}
-	root, err := opener{holders[0]}.open(keys.RootToken)
+	root, err := pgpPair{holders[0]}.decrypt(keys.RootToken)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.client().WaitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
+	if err := s.client().waitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 	if lives, err := s.client().WithToken(root).Lives(t.Context()); err != nil || !lives {
@@ -240,7 +240,7 @@ func TestRecoveryKeys(t *testing.T) {
 	if keys := parseFile(t, file); keys.Kind != KindRecovery || len(keys.Keys) != 3 {
 		t.Fatalf("%v", keys)
 	}
-	if err := s.client().WaitActive(ctx, 50*time.Millisecond, nil); err != nil {
+	if err := s.client().waitActive(ctx, 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 	opened := readKeys(t, file)
@@ -251,7 +251,7 @@ func TestRecoveryKeys(t *testing.T) {
 	if err := s.client().WithToken(opened.RootToken).RevokeSelf(ctx); err != nil {
 		t.Fatal(err)
 	}
-	root, err := s.client().Root(ctx, opened, nil)
+	root, err := s.client().GenerateRoot(ctx, SharesOf(opened), nil)
 	if err != nil {
 		t.Fatalf("root token from recovery keys: %v", err)
 	}

@@ -39,7 +39,7 @@ func TestKilledBetweenKeyringAndSeal(t *testing.T) {
 	}
 	s.Run(t)
 
-	step := Initialisation{Access: func(context.Context) (*Client, error) { return s.client(), nil }, Init: &in}
+	step := InitStep{Access: func(context.Context) (*Client, error) { return s.client(), nil }, Init: &in}
 	seen, err := step.Observe(t.Context())
 	if err != nil || !seen.Unfinished || step.Plan(seen).Action != engine.Create {
 		t.Errorf("%+v, %v", seen, err)

@@ -133,27 +133,3 @@ func (c *Client) active(ctx context.Context) (bool, string, error) {
 	}
 	return true, "", nil
 }
-
-// WaitActive waits until this server or its leader takes requests: raft elects a leader after the unsealing, which takes
-// some seconds. report gets a line whenever the reason changes; it may be nil.
-func (c *Client) WaitActive(ctx context.Context, every time.Duration, report func(string)) error {
-	last := ""
-	for {
-		ready, reason, err := c.active(ctx)
-		if err != nil {
-			reason = err.Error()
-		}
-		if ready {
-			return nil
-		}
-		if reason != last {
-			say(report, reason)
-		}
-		last = reason
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("vault at %s has not become active: %s: %w", c.Address, reason, ctx.Err())
-		case <-time.After(every):
-		}
-	}
-}

@@ -157,7 +157,7 @@ func (in Init) pending(seal Seal) (Keys, error) {
 		}
 		return keys, nil
 	}
-	pair, err := newOpener(in.Now())
+	pair, err := newPGPPair(in.Now())
 	if err != nil {
 		return keys, err
 	}
@@ -189,38 +189,6 @@ func (in Init) resume(ctx context.Context, keys Keys) (Outcome, error) {
 	return in.ask(ctx, keys)
 }
 
-// InitRequest is the body of PUT sys/init.
-type InitRequest struct {
-	SecretShares      int      `json:"secret_shares,omitempty"`
-	SecretThreshold   int      `json:"secret_threshold,omitempty"`
-	PGPKeys           []string `json:"pgp_keys,omitempty"`
-	RecoveryShares    int      `json:"recovery_shares,omitempty"`
-	RecoveryThreshold int      `json:"recovery_threshold,omitempty"`
-	RecoveryPGPKeys   []string `json:"recovery_pgp_keys,omitempty"`
-	RootTokenPGPKey   string   `json:"root_token_pgp_key"`
-}
-
-// InitAnswer is Vault's answer: OpenPGP messages in base64.
-type InitAnswer struct {
-	Keys      []string
-	RootToken string
-}
-
-func (in Init) question(keys Keys) InitRequest {
-	public := in.Holders
-	if keys.Form != FormPGP {
-		// Vault wants one key for each share; it may be the same.
-		public = make([]string, keys.Shares)
-		for i := range public {
-			public[i] = keys.PublicKey
-		}
-	}
-	if keys.Kind == KindRecovery {
-		return InitRequest{RecoveryShares: keys.Shares, RecoveryThreshold: keys.Threshold, RecoveryPGPKeys: public, RootTokenPGPKey: public[0]}
-	}
-	return InitRequest{SecretShares: keys.Shares, SecretThreshold: keys.Threshold, PGPKeys: public, RootTokenPGPKey: public[0]}
-}
-
 // askTime is how long Vault may take to answer; it writes some dozens of entries to its storage.
 const askTime = 2 * time.Minute
 
@@ -243,6 +211,14 @@ func (in Init) ask(ctx context.Context, keys Keys) (Outcome, error) {
 			return "", errors.Join(in.half(keys, err), sealErr)
 		}
 		return in.collect(ctx, keys, seal)
+	}
+	// An answer of an earlier Vault may lie there, and Vault was not asked because of it.
+	seal, err := in.Client.SealStatus(ctx)
+	if err != nil {
+		return "", fmt.Errorf("vault was asked for its keys, and cannot be asked whether it has them: %w; run init again", err)
+	}
+	if !seal.Initialised {
+		return "", fmt.Errorf("an answer with keys lies at %s, and this vault has none: it is an earlier vault's; remove .onyxia-init in its data folder, and run init again", in.Spool)
 	}
 	answer, found, err := in.Spool.Collect(ctx)
 	if err != nil {
@@ -304,13 +280,16 @@ func (in Init) collect(ctx context.Context, keys Keys, seal Seal) (Outcome, erro
 }
 
 // finish makes the keys durable, and then removes the answer from the Spool.
-func (in Init) finish(ctx context.Context, keys Keys, answer InitAnswer) error {
+func (in Init) finish(ctx context.Context, keys Keys, answer initAnswer) error {
 	if len(answer.Keys) != keys.Shares {
 		return fmt.Errorf("vault gave %d keys instead of %d; do not use it: reset it and run init again", len(answer.Keys), keys.Shares)
 	}
+	if err := in.meant(keys, answer); err != nil {
+		return err
+	}
 	keys.State, keys.Keys, keys.RootToken = KeysComplete, answer.Keys, answer.RootToken
 	if keys.Form == FormPlain {
-		if err := keys.unseal(); err != nil {
+		if err := keys.decryptAnswer(); err != nil {
 			return err
 		}
 	}
@@ -322,28 +301,6 @@ func (in Init) finish(ctx context.Context, keys Keys, answer InitAnswer) error {
 		return err
 	}
 	return in.tidy(ctx, keys)
-}
-
-// unseal turns the sealed answer into the form plain.
-func (k *Keys) unseal() error {
-	pair, err := readOpener(k.PrivateKey)
-	if err != nil {
-		return err
-	}
-	k.Keys = append([]string(nil), k.Keys...)
-	for i, sealed := range k.Keys {
-		share, err := pair.open(sealed)
-		if err != nil {
-			return fmt.Errorf("key %d: %w", i+1, err)
-		}
-		k.Keys[i] = share.Reveal()
-	}
-	root, err := pair.open(k.RootToken)
-	if err != nil {
-		return fmt.Errorf("root token: %w", err)
-	}
-	k.RootToken, k.PublicKey, k.PrivateKey = root.Reveal(), "", ""
-	return nil
 }
 
 // tidy removes the answer from the Spool once the document is durable, and notes that.
@@ -360,20 +317,4 @@ func (in Init) tidy(ctx context.Context, keys Keys) error {
 		return err
 	}
 	return in.Keeper.Replace(ctx, document)
-}
-
-// initialise is the request itself.
-func (c *Client) initialise(ctx context.Context, question InitRequest) (InitAnswer, error) {
-	var answer struct {
-		Keys      []string `json:"keys_base64"`
-		Recovery  []string `json:"recovery_keys_base64"`
-		RootToken string   `json:"root_token"`
-	}
-	if err := c.Write(ctx, "sys/init", question, &answer); err != nil {
-		return InitAnswer{}, err
-	}
-	if len(question.RecoveryPGPKeys) > 0 {
-		answer.Keys = answer.Recovery
-	}
-	return InitAnswer{Keys: answer.Keys, RootToken: answer.RootToken}, nil
 }

@@ -18,7 +18,7 @@ func TestInitAndUnseal(t *testing.T) {
 		t.Fatalf("health of a new Vault: %+v, %v", state, err)
 	}
 	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
-	if err := s.client().Unseal(ctx, SharesOf(Opened{}), nil); !errors.Is(err, ErrNotInitialised) {
+	if err := s.client().Unseal(ctx, SharesOf(DecryptedKeys{}), nil); !errors.Is(err, ErrNotInitialised) {
 		t.Fatalf("unseal of a new Vault: %v", err)
 	}
 	outcome, err := initOf(s, file).Run(ctx)
@@ -50,7 +50,7 @@ func TestInitAndUnseal(t *testing.T) {
 	if got := strings.Join(lines, "; "); got != "1 of 2 key shares given; open" {
 		t.Fatalf("unsealing reported %q", got)
 	}
-	if err := s.client().WaitActive(ctx, 50*time.Millisecond, nil); err != nil {
+	if err := s.client().waitActive(ctx, 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 	if lives, err := s.client().WithToken(opened.RootToken).Lives(ctx); err != nil || !lives {
@@ -79,7 +79,7 @@ func TestRestart(t *testing.T) {
 		t.Fatalf("after the restart: %+v, %v", state, err)
 	}
 	// A wrong share, given by somebody before, does not stop the right ones.
-	stray := Opened{Shares: []Secret{NewSecret(strings.Repeat("ab", 33))}}
+	stray := DecryptedKeys{Shares: []Secret{NewSecret(strings.Repeat("ab", 33))}}
 	if err := r.client().Unseal(ctx, SharesOf(stray), nil); err == nil {
 		t.Fatal("one wrong share opened Vault")
 	}
@@ -98,7 +98,7 @@ func TestUnsealWithForeignShares(t *testing.T) {
 	if _, err := initOf(s, file).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	foreign := Opened{Shares: []Secret{NewSecret(strings.Repeat("ab", 32) + "01"), NewSecret(strings.Repeat("cd", 32) + "02")}}
+	foreign := DecryptedKeys{Shares: []Secret{NewSecret(strings.Repeat("ab", 32) + "01"), NewSecret(strings.Repeat("cd", 32) + "02")}}
 	err := s.client().Unseal(t.Context(), SharesOf(foreign), nil)
 	if !errors.Is(err, ErrShares) || strings.Contains(err.Error(), "abab") || strings.Contains(err.Error(), "cdcd") {
 		t.Fatalf("foreign shares: %v", err)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // Keeper keeps the one document of keys. What it has taken survives a crash of the machine it is on.
@@ -61,12 +63,8 @@ func (f KeyFile) Read(context.Context) ([]byte, error) {
 }
 
 func (f KeyFile) place(document []byte, put func(from, to string) error) (err error) {
-	// The name is fixed, so that what a killed run left here is overwritten by the next.
-	beside := filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".new")
-	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("key file %s: %w", f.Path, err)
-	}
-	if err := writeSynced(beside, document); err != nil {
+	beside, err := writeSynced(f.Path, document)
+	if err != nil {
 		return fmt.Errorf("key file %s: %w; choose a folder that you may write to", f.Path, err)
 	}
 	defer func() {
@@ -77,22 +75,49 @@ func (f KeyFile) place(document []byte, put func(from, to string) error) (err er
 	if err := put(beside, f.Path); err != nil {
 		return fmt.Errorf("key file %s: %w; choose a folder on a local disk, in which the name is free", f.Path, err)
 	}
-	if err := syncFolder(filepath.Dir(f.Path)); err != nil {
+	if err := errors.Join(syncFolder(filepath.Dir(f.Path)), f.sweep()); err != nil {
 		return fmt.Errorf("key file %s: %w", f.Path, err)
 	}
 	return nil
 }
 
-func writeSynced(path string, document []byte) error {
-	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// leftOver is when a document beside its place belongs to no run that is still writing it.
+const leftOver = time.Hour
+
+// sweep removes what runs that were killed left beside the file: there may be keys in it.
+func (f KeyFile) sweep() error {
+	folder, base := filepath.Dir(f.Path), filepath.Base(f.Path)
+	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), "."+base+".") || !strings.HasSuffix(entry.Name(), ".new") {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > leftOver {
+			errs = append(errs, os.Remove(filepath.Join(folder, entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// writeSynced writes the document beside a path, with mode 0600 and a name of its own: with one that two runs shared, the
+// one could put the other's document into its place.
+func writeSynced(path string, document []byte) (beside string, err error) {
+	w, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.new")
+	if err != nil {
+		return "", err
 	}
 	_, err = w.Write(document)
 	if err == nil {
 		err = w.Sync()
 	}
-	return errors.Join(err, w.Close())
+	if err = errors.Join(err, w.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(w.Name()))
+	}
+	return w.Name(), nil
 }
 
 // syncFolder makes a new name in the folder durable. Windows cannot sync a folder, and needs not.

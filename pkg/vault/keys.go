@@ -113,8 +113,8 @@ func CheckSharing(shares, threshold int) error {
 	return nil
 }
 
-// Opened are keys that can be used.
-type Opened struct {
+// DecryptedKeys are a Vault's keys as they can be used.
+type DecryptedKeys struct {
 	Shares []Secret
 	// RootToken is empty once it has been revoked.
 	RootToken Secret
@@ -122,40 +122,40 @@ type Opened struct {
 	Kind      string
 }
 
-// Open makes the keys usable. Identities are needed for the form age only.
-func (k Keys) Open(identities ...age.Identity) (Opened, error) {
-	opened := Opened{Threshold: k.Threshold, Kind: k.Kind}
+// Decrypt makes the keys usable. Identities are needed for the form age only.
+func (k Keys) Decrypt(identities ...age.Identity) (DecryptedKeys, error) {
+	decrypted := DecryptedKeys{Threshold: k.Threshold, Kind: k.Kind}
 	if k.State != KeysComplete {
-		return opened, fmt.Errorf("keys of vault: none there yet: its initialisation was begun and not finished; run kubectl onyxia vault init again")
+		return decrypted, fmt.Errorf("keys of vault: none there yet: its initialisation was begun and not finished; run kubectl onyxia vault init again")
 	}
 	reveal := func(text string) (Secret, error) { return NewSecret(text), nil }
 	switch k.Form {
 	case FormPGP:
-		return opened, fmt.Errorf("keys of vault: each is sealed to the OpenPGP key of one holder; they open theirs with gpg -d and give them at the prompt")
+		return decrypted, fmt.Errorf("keys of vault: each is sealed to the OpenPGP key of one holder; they open theirs with gpg -d and give them at the prompt")
 	case FormAge:
 		private, err := openAge(k.PrivateKey, identities)
 		if err != nil {
-			return opened, err
+			return decrypted, err
 		}
-		opener, err := readOpener(private)
+		pair, err := readPGPPair(private)
 		if err != nil {
-			return opened, err
+			return decrypted, err
 		}
-		reveal = opener.open
+		reveal = pair.decrypt
 	}
 	for i, text := range k.Keys {
 		share, err := reveal(text)
 		if err != nil {
-			return opened, fmt.Errorf("key %d: %w", i+1, err)
+			return decrypted, fmt.Errorf("key %d: %w", i+1, err)
 		}
-		opened.Shares = append(opened.Shares, share)
+		decrypted.Shares = append(decrypted.Shares, share)
 	}
 	if k.RootToken == "" {
-		return opened, nil
+		return decrypted, nil
 	}
 	var err error
-	if opened.RootToken, err = reveal(k.RootToken); err != nil {
-		return opened, fmt.Errorf("root token: %w", err)
+	if decrypted.RootToken, err = reveal(k.RootToken); err != nil {
+		return decrypted, fmt.Errorf("root token: %w", err)
 	}
-	return opened, nil
+	return decrypted, nil
 }

@@ -262,7 +262,7 @@ func checkKeys(t *testing.T, s *server, file string) {
 	if err := s.client().Unseal(t.Context(), SharesOf(opened), nil); err != nil {
 		t.Fatalf("the keys in the file do not open Vault: %v", err)
 	}
-	if err := s.client().WaitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
+	if err := s.client().waitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 	if lives, err := s.client().WithToken(opened.RootToken).Lives(t.Context()); err != nil || !lives {
@@ -282,7 +282,7 @@ func checkKeys(t *testing.T, s *server, file string) {
 // The process is killed by SIGKILL before and after each of its requests and at each operation on the key file, with the
 // answer laid down beside Vault's data. No keys are lost, and the next run finishes.
 func TestKilledWithSpool(t *testing.T) {
-	const requests = 4
+	const requests = 5
 	type moment struct {
 		at     int
 		after  bool

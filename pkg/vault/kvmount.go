@@ -8,15 +8,15 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// KVMount is the secrets engine KV, version 2, that holds the users' secrets.
-type KVMount struct {
+// kvMount is the secrets engine KV, version 2, that holds the users' secrets.
+type kvMount struct {
 	Access Access
 	// Path of the engine; Onyxia's region calls it kvEngine.
 	Path string
 }
 
-// MountSeen is what sys/mounts says of an engine.
-type MountSeen struct {
+// mountSeen is what sys/mounts says of an engine.
+type mountSeen struct {
 	Type        string            `json:"type"`
 	Description string            `json:"description"`
 	Options     map[string]string `json:"options"`
@@ -26,13 +26,13 @@ type MountSeen struct {
 const kvDescription = "secrets of Onyxia's users and groups"
 
 // Observe reads the engines; nil means it is not there.
-func (k KVMount) Observe(ctx context.Context) (*MountSeen, error) {
+func (k kvMount) Observe(ctx context.Context) (*mountSeen, error) {
 	c, err := k.Access(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var answer struct {
-		Data map[string]MountSeen `json:"data"`
+		Data map[string]mountSeen `json:"data"`
 	}
 	if err := c.Read(ctx, "sys/mounts", &answer); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (k KVMount) Observe(ctx context.Context) (*MountSeen, error) {
 }
 
 // Plan compares. An engine that is there is never changed, because it may hold secrets.
-func (k KVMount) Plan(seen *MountSeen) engine.Change {
+func (k kvMount) Plan(seen *mountSeen) engine.Change {
 	switch {
 	case seen == nil:
 		return engine.Change{Action: engine.Create}
@@ -58,7 +58,7 @@ func (k KVMount) Plan(seen *MountSeen) engine.Change {
 }
 
 // Apply enables it.
-func (k KVMount) Apply(ctx context.Context, _ *MountSeen) error {
+func (k kvMount) Apply(ctx context.Context, _ *mountSeen) error {
 	c, err := k.Access(ctx)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (k KVMount) Apply(ctx context.Context, _ *MountSeen) error {
 }
 
 // Ready asks for its configuration: a new engine refuses requests for a moment while it sets itself up.
-func (k KVMount) Ready(ctx context.Context) (engine.Health, error) {
+func (k kvMount) Ready(ctx context.Context) (engine.Health, error) {
 	c, err := k.Access(ctx)
 	if err != nil {
 		return engine.Health{}, err
@@ -83,7 +83,7 @@ func (k KVMount) Ready(ctx context.Context) (engine.Health, error) {
 }
 
 // RefuseRemoval keeps an engine that somebody else enabled.
-func (k KVMount) RefuseRemoval(ctx context.Context) string {
+func (k kvMount) RefuseRemoval(ctx context.Context) string {
 	if seen, err := k.Observe(ctx); err == nil && seen != nil && seen.Description != kvDescription {
 		return "enabled by somebody else"
 	}
@@ -91,7 +91,7 @@ func (k KVMount) RefuseRemoval(ctx context.Context) string {
 }
 
 // Remove disables it, with every secret in it.
-func (k KVMount) Remove(ctx context.Context) error {
+func (k kvMount) Remove(ctx context.Context) error {
 	c, err := k.Access(ctx)
 	if err != nil {
 		return err

@@ -10,7 +10,9 @@ import (
 // reach nobody else's secrets.
 const ProofPrefix = "onyxia-proof-"
 
-// OperatorPolicyText is the policy of a session: what Steps reads and writes, and no secret of any user.
+// OperatorPolicyText is the policy of a session: what Steps reads and writes. It opens no user's secret by itself. But who may
+// write policies and roles can give itself any right, so whoever has this policy is root in effect, and so is whoever rules
+// the realm whose service account has it. A policy that could not do so could not be mended by a later run either.
 func (s Setup) OperatorPolicyText() string { return s.operatorRules().text() }
 
 func (s Setup) operatorRules() rules {
@@ -48,15 +50,15 @@ func (s Setup) operatorRules() rules {
 	return r
 }
 
-// FixedPolicy is a policy that depends on nothing inside Vault.
-type FixedPolicy struct {
+// fixedPolicy is a policy that depends on nothing inside Vault.
+type fixedPolicy struct {
 	Access Access
 	Name   string
 	rules  rules
 }
 
 // Observe reads the policy; nil means it is not there.
-func (p FixedPolicy) Observe(ctx context.Context) (*string, error) {
+func (p fixedPolicy) Observe(ctx context.Context) (*string, error) {
 	c, err := p.Access(ctx)
 	if err != nil {
 		return nil, err
@@ -65,7 +67,7 @@ func (p FixedPolicy) Observe(ctx context.Context) (*string, error) {
 }
 
 // Plan compares path by path.
-func (p FixedPolicy) Plan(seen *string) engine.Change {
+func (p fixedPolicy) Plan(seen *string) engine.Change {
 	if seen == nil {
 		return engine.Change{Action: engine.Create}
 	}
@@ -73,7 +75,7 @@ func (p FixedPolicy) Plan(seen *string) engine.Change {
 }
 
 // Apply writes it.
-func (p FixedPolicy) Apply(ctx context.Context, _ *string) error {
+func (p fixedPolicy) Apply(ctx context.Context, _ *string) error {
 	c, err := p.Access(ctx)
 	if err != nil {
 		return err
@@ -82,7 +84,7 @@ func (p FixedPolicy) Apply(ctx context.Context, _ *string) error {
 }
 
 // Remove deletes it.
-func (p FixedPolicy) Remove(ctx context.Context) error {
+func (p fixedPolicy) Remove(ctx context.Context) error {
 	c, err := p.Access(ctx)
 	if err != nil {
 		return err

@@ -23,11 +23,11 @@ const hidden = "hvs.hidden-hidden-hidden"
 // However a secret, or what holds one, is printed or encoded, it does not show.
 func TestNothingShows(t *testing.T) {
 	secret := NewSecret(hidden)
-	opened := Opened{Shares: []Secret{secret}, RootToken: secret}
+	opened := DecryptedKeys{Shares: []Secret{secret}, RootToken: secret}
 	keys := Keys{Keys: []string{hidden}, RootToken: hidden, PrivateKey: hidden}
 	client := Client{Token: secret}
 	session := Session{Client: &client}
-	for _, v := range []any{secret, &secret, opened, &opened, keys, &keys, client, &client, session, ProofUser{JWT: secret}, Rights{Token: secret}, []Secret{secret}, map[string]Secret{"a": secret}} {
+	for _, v := range []any{secret, &secret, opened, &opened, keys, &keys, client, &client, session, ProofUser{JWT: secret}, []Secret{secret}, map[string]Secret{"a": secret}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			if got := fmt.Sprintf(verb, v); strings.Contains(got, hidden) || strings.Contains(got, fmt.Sprintf("%x", hidden)) {
 				t.Errorf("%T with %s: %s", v, verb, got)
@@ -198,11 +198,23 @@ func TestKeyFile(t *testing.T) {
 	if text, err := f.Read(ctx); err != nil || string(text) != "one" {
 		t.Fatalf("%q, %v", text, err)
 	}
-	// What a killed run left beside it is in nobody's way.
-	if err := os.WriteFile(filepath.Join(folder, ".keys.yaml.new"), []byte("half"), 0o600); err != nil {
+	// What a killed run left beside it goes with the next; what another run is writing stays its own.
+	old, now := filepath.Join(folder, ".keys.yaml.1.new"), filepath.Join(folder, ".keys.yaml.2.new")
+	for _, beside := range []string{old, now} {
+		if err := os.WriteFile(beside, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-2*leftOver)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Replace(ctx, []byte("three")); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(now); err != nil || string(text) != "half" {
+		t.Errorf("what another run is writing: %q, %v", text, err)
+	}
+	if err := os.Remove(now); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := f.Read(ctx); err != nil || string(text) != "three" {
@@ -253,24 +265,24 @@ func TestComparePolicy(t *testing.T) {
 }
 
 func TestUserPolicyGuards(t *testing.T) {
-	good := UserPolicy{KV: "onyxia-kv", UserPrefix: "user-", GroupPrefix: "projet-", Groups: 2}
+	good := userPolicy{KV: "onyxia-kv", UserPrefix: "user-", GroupPrefix: "projet-", Groups: 2}
 	for name, c := range map[string]struct {
-		change  func(*UserPolicy)
+		change  func(*userPolicy)
 		blocked bool
 	}{
-		"as it should be":         {func(*UserPolicy) {}, false},
-		"no user prefix":          {func(p *UserPolicy) { p.UserPrefix = "" }, true},
-		"no user prefix, checked": {func(p *UserPolicy) { p.UserPrefix, p.NamesChecked = "", true }, false},
-		"no group prefix":         {func(p *UserPolicy) { p.GroupPrefix = "" }, true},
-		"the same prefix":         {func(p *UserPolicy) { p.GroupPrefix = "user-" }, true},
-		"a plus in it":            {func(p *UserPolicy) { p.UserPrefix = "+" }, true},
-		"a folder":                {func(p *UserPolicy) { p.UserPrefix = "users/" }, true},
-		"a template":              {func(p *UserPolicy) { p.GroupPrefix = "{{" }, true},
-		"a quote":                 {func(p *UserPolicy) { p.KV = `kv"` }, true},
+		"as it should be":         {func(*userPolicy) {}, false},
+		"no user prefix":          {func(p *userPolicy) { p.UserPrefix = "" }, true},
+		"no user prefix, checked": {func(p *userPolicy) { p.UserPrefix, p.NamesChecked = "", true }, false},
+		"no group prefix":         {func(p *userPolicy) { p.GroupPrefix = "" }, true},
+		"the same prefix":         {func(p *userPolicy) { p.GroupPrefix = "user-" }, true},
+		"a plus in it":            {func(p *userPolicy) { p.UserPrefix = "+" }, true},
+		"a folder":                {func(p *userPolicy) { p.UserPrefix = "users/" }, true},
+		"a template":              {func(p *userPolicy) { p.GroupPrefix = "{{" }, true},
+		"a quote":                 {func(p *userPolicy) { p.KV = `kv"` }, true},
 	} {
 		p := good
 		c.change(&p)
-		if change := p.Plan(PolicySeen{}); (change.Action == engine.Blocked) != c.blocked || c.blocked && (change.Fix == "" || change.Why == "") {
+		if change := p.Plan(policySeen{}); (change.Action == engine.Blocked) != c.blocked || c.blocked && (change.Fix == "" || change.Why == "") {
 			t.Errorf("%s: %+v", name, change)
 		}
 	}
@@ -286,8 +298,8 @@ func TestUserPolicyGuards(t *testing.T) {
 }
 
 func TestAuthConfigOfOthers(t *testing.T) {
-	config := AuthConfig{Mount: "jwt", Issuer: "https://i", DefaultRole: "onyxia-user"}
-	seen := ConfigSeen{"oidc_discovery_url": "https://i", "bound_issuer": "https://i", "default_role": "onyxia-user", "oidc_client_id": "theirs"}
+	config := authConfig{Mount: "jwt", Issuer: "https://i", DefaultRole: "onyxia-user"}
+	seen := configSeen{Values: map[string]any{"oidc_discovery_url": "https://i", "bound_issuer": "https://i", "default_role": "onyxia-user", "oidc_client_id": "theirs"}}
 	if c := config.Plan(seen); c.Action != engine.Blocked || c.Fix == "" {
 		t.Errorf("a mount for browsers: %+v", c)
 	}
@@ -299,12 +311,12 @@ func TestAuthConfigOfOthers(t *testing.T) {
 }
 
 func TestAuditPlan(t *testing.T) {
-	seen := func(kind, path, raw string) *AuditSeen {
-		return &AuditSeen{Type: kind, Options: map[string]string{"file_path": path, "log_raw": raw}}
+	seen := func(kind, path, raw string) *auditSeen {
+		return &auditSeen{Type: kind, Options: map[string]string{"file_path": path, "log_raw": raw}}
 	}
 	for name, c := range map[string]struct {
 		declared bool
-		seen     *AuditSeen
+		seen     *auditSeen
 		want     engine.Action
 	}{
 		"not there":            {false, nil, engine.Create},
@@ -316,7 +328,7 @@ func TestAuditPlan(t *testing.T) {
 		"declared, there":      {true, seen("file", "stdout", ""), engine.Unchanged},
 		"declared, elsewhere":  {true, seen("file", "/tmp/x", ""), engine.Blocked},
 	} {
-		if got := (AuditDevice{File: "stdout", Declared: c.declared}).Plan(c.seen); got.Action != c.want {
+		if got := (auditDevice{File: "stdout", Declared: c.declared}).Plan(c.seen); got.Action != c.want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -49,7 +49,7 @@ func TestReleaseImage(t *testing.T) {
 }
 
 // realChart finds an upstream chart in the folder CHARTS. Without it the test does not run, and says so; with
-// ONYXIA_TEST_REAL=1 it fails if the folder is there and lacks the chart of the default server.
+// ONYXIA_TEST_REAL=1 it fails if the folder is there and lacks the chart.
 func realChart(t *testing.T, name, version string) string {
 	t.Helper()
 	charts := os.Getenv("CHARTS")
@@ -58,7 +58,7 @@ func realChart(t *testing.T, name, version string) string {
 			return path
 		}
 	}
-	if charts != "" && name == FlavorVault && os.Getenv("ONYXIA_TEST_REAL") != "" {
+	if charts != "" && os.Getenv("ONYXIA_TEST_REAL") != "" {
 		t.Fatalf("no %s-%s.tgz and no folder %s in CHARTS=%q", name, version, name, charts)
 	}
 	t.Skipf("NOT RUN on the real chart: no %s-%s.tgz and no folder %s in CHARTS=%q", name, version, name, charts)
@@ -84,20 +84,29 @@ func TestReleaseOnRealCharts(t *testing.T) {
 		release    Release
 		version    string
 		has, lacks []string
+		// own are values of an admin, as vault.values in onyxia.yaml puts them on top.
+		own string
 	}{
 		"one": {release(FlavorVault, nil), "0.34.1",
 			[]string{"image: hashicorp/vault:1.14.1", "kind: Ingress", "name: vault-active", "ingressClassName: nginx", `host: "vault.lab.demo.test"`, "kind: StatefulSet", "storage: 10Gi",
 				"replicas: 1", "VAULT_RAFT_NODE_ID", "/v1/sys/health?standbyok=true", "memory: 256Mi", `storage "raft"`},
-			[]string{"kind: MutatingWebhookConfiguration", "kind: ClusterRoleBinding", "kind: PodDisruptionBudget", "podAntiAffinity", "retry_join", "storageClassName", "VAULT_DEV_ROOT_TOKEN_ID", "enable_unauthenticated_access"}},
+			[]string{"kind: MutatingWebhookConfiguration", "kind: ClusterRoleBinding", "kind: PodDisruptionBudget", "podAntiAffinity", "retry_join", "storageClassName", "VAULT_DEV_ROOT_TOKEN_ID", "enable_unauthenticated_access"}, ""},
+		"of guide-2023": {release(FlavorVault, nil), "0.25.0",
+			[]string{"image: hashicorp/vault:1.14.1", "kind: Ingress", "kind: StatefulSet", "storage: 10Gi", "replicas: 1", `storage "raft"`}, []string{"kind: MutatingWebhookConfiguration", "retry_join"}, ""},
+		"of guide-2023 in dev mode": {release(FlavorVault, func(r *Release) { r.Dev = true }), "0.25.0",
+			[]string{"vault server -dev", "kind: Ingress"}, []string{"value: root", "storage: 10Gi"}, ""},
+		"auto-unseal": {release(FlavorVault, nil), "0.34.1",
+			[]string{"name: \"VAULT_SEAL_TYPE\"\n              value: \"awskms\"", "name: AWS_SECRET_ACCESS_KEY", "name: kms"}, nil,
+			"server: {extraEnvironmentVars: {VAULT_SEAL_TYPE: awskms}, extraSecretEnvironmentVars: [{envName: AWS_SECRET_ACCESS_KEY, secretName: kms, secretKey: key}]}"},
 		"three": {release(FlavorVault, func(r *Release) { r.Replicas, r.StorageClass, r.GenerateRoot = 3, "fast", true }), "0.34.1",
-			[]string{"replicas: 3", "podAntiAffinity", "kind: PodDisruptionBudget", "http://vault-2.vault-internal:8200", "storageClassName: fast", `enable_unauthenticated_access = ["generate-root"]`}, []string{"kind: ClusterRoleBinding"}},
+			[]string{"replicas: 3", "podAntiAffinity", "kind: PodDisruptionBudget", "http://vault-2.vault-internal:8200", "storageClassName: fast", `enable_unauthenticated_access = ["generate-root"]`}, []string{"kind: ClusterRoleBinding"}, ""},
 		"dev": {release(FlavorVault, func(r *Release) { r.Dev = true }), "0.34.1",
-			[]string{"vault server -dev", "VAULT_DEV_ROOT_TOKEN_ID", "kind: Ingress"}, []string{"value: root", "storage: 10Gi", "kind: ClusterRoleBinding"}},
+			[]string{"vault server -dev", "VAULT_DEV_ROOT_TOKEN_ID", "kind: Ingress"}, []string{"value: root", "storage: 10Gi", "kind: ClusterRoleBinding"}, ""},
 		"openbao": {release(FlavorOpenBao, nil), "0.29.2",
 			[]string{"quay.io/openbao/openbao:2.6.2", "name: openbao-active", "podManagementPolicy: Parallel", "BAO_RAFT_NODE_ID", `audit "file" "stdout"`, "/v1/sys/health?standbyok=true", "storage: 10Gi"},
-			[]string{"kind: MutatingWebhookConfiguration", "kind: ClusterRoleBinding", "kind: PodDisruptionBudget", "disable_unauthed"}},
+			[]string{"kind: MutatingWebhookConfiguration", "kind: ClusterRoleBinding", "kind: PodDisruptionBudget", "disable_unauthed"}, ""},
 		"openbao three": {release(FlavorOpenBao, func(r *Release) { r.Replicas, r.GenerateRoot = 3, true }), "0.29.2",
-			[]string{"replicas: 3", "http://openbao-2.openbao-internal:8200", "disable_unauthed_generate_root_endpoints = false", "127.0.0.1:8210"}, nil},
+			[]string{"replicas: 3", "http://openbao-2.openbao-internal:8200", "disable_unauthed_generate_root_endpoints = false", "127.0.0.1:8210"}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			chart := realChart(t, c.release.Flavor, c.version)
@@ -113,7 +122,11 @@ func TestReleaseOnRealCharts(t *testing.T) {
 			if err := os.WriteFile(file, text, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			rendered := string(helm(t, "template", c.release.Name(), chart, "--namespace", "vault", "--values", file, "--kube-version", "1.36.3", "--skip-tests"))
+			own := filepath.Join(t.TempDir(), "own.yaml")
+			if err := os.WriteFile(own, []byte(c.own), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			rendered := string(helm(t, "template", c.release.Name(), chart, "--namespace", "vault", "--values", file, "--values", own, "--kube-version", "1.36.3", "--skip-tests"))
 			for _, want := range c.has {
 				if !strings.Contains(rendered, want) {
 					t.Errorf("lacks %q", want)
@@ -217,7 +230,7 @@ func TestReleaseConfigOnRealVault(t *testing.T) {
 	if err := s.client().Unseal(t.Context(), SharesOf(readKeys(t, file)), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.client().WaitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
+	if err := s.client().waitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(s.Log(), "unknown or unsupported field") {

@@ -9,8 +9,8 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// Role says which tokens of the issuer may log in, as whom, and with which policies.
-type Role struct {
+// loginRole says which tokens of the issuer may log in, as whom, and with which policies.
+type loginRole struct {
 	Access Access
 	// Mount is the path of the auth method.
 	Mount string
@@ -39,8 +39,8 @@ type Role struct {
 	Scopes []string
 }
 
-// RoleSeen is what auth/MOUNT/role/NAME says.
-type RoleSeen struct {
+// roleSeen is what auth/MOUNT/role/NAME says.
+type roleSeen struct {
 	Type         string            `json:"role_type"`
 	UserClaim    string            `json:"user_claim"`
 	Audiences    []string          `json:"bound_audiences"`
@@ -56,16 +56,16 @@ type RoleSeen struct {
 	TokenType    string            `json:"token_type"`
 }
 
-func (r Role) path() string { return "auth/" + r.Mount + "/role/" + r.Name }
+func (r loginRole) path() string { return "auth/" + r.Mount + "/role/" + r.Name }
 
 // Observe reads the role; nil means it is not there.
-func (r Role) Observe(ctx context.Context) (*RoleSeen, error) {
+func (r loginRole) Observe(ctx context.Context) (*roleSeen, error) {
 	c, err := r.Access(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var answer struct {
-		Data RoleSeen `json:"data"`
+		Data roleSeen `json:"data"`
 	}
 	err = c.Read(ctx, r.path(), &answer)
 	if errors.Is(err, ErrNotFound) {
@@ -78,7 +78,7 @@ func (r Role) Observe(ctx context.Context) (*RoleSeen, error) {
 }
 
 // Plan compares what decides who gets in. Other fields of the role are the admin's.
-func (r Role) Plan(seen *RoleSeen) engine.Change {
+func (r loginRole) Plan(seen *roleSeen) engine.Change {
 	if seen == nil {
 		return engine.Change{Action: engine.Create}
 	}
@@ -110,7 +110,7 @@ func (r Role) Plan(seen *RoleSeen) engine.Change {
 func seconds(n int64) string { return (time.Duration(n) * time.Second).String() }
 
 // mappings are JSON pointers into the token, each to one key of the alias's metadata.
-func (r Role) mappings() map[string]string {
+func (r loginRole) mappings() map[string]string {
 	m := map[string]string{}
 	for i := range r.Groups {
 		m[fmt.Sprintf("/%s/%d", r.GroupsClaim, i)] = fmt.Sprintf("group%d", i)
@@ -119,7 +119,7 @@ func (r Role) mappings() map[string]string {
 }
 
 // Apply writes the fields that Plan compares.
-func (r Role) Apply(ctx context.Context, _ *RoleSeen) error {
+func (r loginRole) Apply(ctx context.Context, _ *roleSeen) error {
 	c, err := r.Access(ctx)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (r Role) Apply(ctx context.Context, _ *RoleSeen) error {
 }
 
 // Remove deletes it.
-func (r Role) Remove(ctx context.Context) error {
+func (r loginRole) Remove(ctx context.Context) error {
 	c, err := r.Access(ctx)
 	if err != nil {
 		return err

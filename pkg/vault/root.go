@@ -29,7 +29,7 @@ var ErrGenerateRootClosed = errors.New("this vault makes no root token from key 
 // the middle, nobody knows the token: Vault has it xor a one-time pad that only this process had.
 //
 // Vault 2.x and OpenBao from 2.5.3 close these endpoints (CVE-2026-5807: anybody could cancel an attempt); then the error
-// matches ErrGenerateRootClosed. Release.GenerateRoot opens them.
+// matches ErrGenerateRootClosed. Release.GenerateRoot opens them, on OpenBao at GenerateRootPort.
 func (c *Client) GenerateRoot(ctx context.Context, shares Shares, report func(string)) (Secret, error) {
 	c = c.WithToken(Secret{})
 	var attempt rootAttempt
@@ -120,7 +120,7 @@ func closedRoot(err error) error {
 	}
 	switch refused.Status {
 	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
-		return fmt.Errorf("%w: %w; give a token that may configure it, or allow it in Vault's configuration for as long as it takes: enable_unauthenticated_access = [\"generate-root\"] (Vault 2), or disable_unauthed_generate_root_endpoints = false in a listener (OpenBao)", ErrGenerateRootClosed, err)
+		return fmt.Errorf("%w: %w; give a token that may configure it, or allow it for as long as it takes: vault.generateRoot: true in onyxia.yaml, `vault install`, delete the pod, `vault unseal`, and run this again", ErrGenerateRootClosed, err)
 	}
 	return err
 }

@@ -14,13 +14,14 @@ func TestSessionAndRoot(t *testing.T) {
 	r := openVault(t)
 	ctx := t.Context()
 	setup := Setup{AuthPath: "jwt", KV: "onyxia-kv", PolicyName: "onyxia", RoleName: "onyxia-user", UserPrefix: "user-"}
-	root, err := r.client().Root(ctx, r.opened, nil)
-	if err != nil || !root.Equal(r.opened.RootToken) {
-		t.Fatalf("a good root token was not taken: %v", err)
-	}
-	session, err := r.client().OpenSession(ctx, root, OperatorPolicy, setup.OperatorPolicyText())
+	session, err := r.client().OpenSession(ctx, r.opened.RootToken, OperatorPolicy, setup.OperatorPolicyText())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for who, c := range map[*Client]bool{r.root(): true, session.Client: false, r.client().WithToken(NewSecret("hvs.none")): false} {
+		if root, err := who.IsRoot(ctx); err != nil || root != c {
+			t.Errorf("a root token: %v, want %v, %v", root, c, err)
+		}
 	}
 	var self struct {
 		Data struct {
@@ -35,7 +36,7 @@ func TestSessionAndRoot(t *testing.T) {
 	if err := r.root().RevokeSelf(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := ForgetRootToken(ctx, r.keys); err != nil {
+	if err := forgetRootToken(ctx, r.keys); err != nil {
 		t.Fatal(err)
 	}
 	if err := session.Client.Read(ctx, "sys/mounts", nil); err != nil {
@@ -69,7 +70,7 @@ func TestSessionAndRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	again, err := r.client().Root(ctx, opened, func(l string) { lines = append(lines, l) })
+	again, err := r.client().GenerateRoot(ctx, SharesOf(opened), func(l string) { lines = append(lines, l) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +83,8 @@ func TestSessionAndRoot(t *testing.T) {
 	if err := r.client().WithToken(again).RevokeSelf(ctx); err != nil {
 		t.Fatal(err)
 	}
-	foreign := Opened{Shares: []Secret{NewSecret(strings.Repeat("ab", 32) + "01"), NewSecret(strings.Repeat("cd", 32) + "02")}}
-	if _, err := r.client().Root(ctx, foreign, nil); !errors.Is(err, ErrShares) {
+	foreign := DecryptedKeys{Shares: []Secret{NewSecret(strings.Repeat("ab", 32) + "01"), NewSecret(strings.Repeat("cd", 32) + "02")}}
+	if _, err := r.client().GenerateRoot(ctx, SharesOf(foreign), nil); !errors.Is(err, ErrShares) {
 		t.Fatalf("foreign shares: %v", err)
 	}
 	if err := r.client().MakesRoot(ctx); err != nil {
@@ -104,9 +105,9 @@ func TestGenerateRootClosed(t *testing.T) {
 			_, _ = w.Write([]byte(`{"errors":["unsupported operation"]}`))
 		}))
 		client := &Client{Address: closed.URL}
-		_, err := client.GenerateRoot(t.Context(), SharesOf(Opened{}), nil)
+		_, err := client.GenerateRoot(t.Context(), SharesOf(DecryptedKeys{}), nil)
 		for what, err := range map[string]error{"making one": err, "asking whether one could": client.MakesRoot(t.Context())} {
-			if !errors.Is(err, ErrGenerateRootClosed) || !strings.Contains(err.Error(), "enable_unauthenticated_access") {
+			if !errors.Is(err, ErrGenerateRootClosed) || !strings.Contains(err.Error(), "vault.generateRoot") {
 				t.Errorf("%d, %s: %v", status, what, err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func (s *server) spool(*testing.T) PodSpool {
 type running struct {
 	*server
 	keys   KeyFile
-	opened Opened
+	opened DecryptedKeys
 }
 
 // openVault starts, initialises and unseals a Vault that keeps its data in memory, which is faster.
@@ -72,7 +73,7 @@ func (r *running) unseal(t *testing.T) {
 	if err := r.client().Unseal(t.Context(), SharesOf(r.opened), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.client().WaitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
+	if err := r.client().waitActive(t.Context(), 50*time.Millisecond, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -83,7 +84,7 @@ func initOf(s *server, keeper Keeper) Init {
 	return Init{Client: s.client(), Keeper: keeper, Shares: 3, Threshold: 2, Address: "https://vault.lab.demo.test", Now: time.Now}
 }
 
-func readKeys(t *testing.T, file KeyFile) Opened {
+func readKeys(t *testing.T, file KeyFile) DecryptedKeys {
 	t.Helper()
 	text, err := file.Read(t.Context())
 	if err != nil {
@@ -93,9 +94,48 @@ func readKeys(t *testing.T, file KeyFile) Opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := keys.Open()
+	opened, err := keys.Decrypt()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return opened
+}
+
+// waitActive waits until this server or its leader takes requests: raft elects a leader after the unsealing, which takes
+// some seconds. report gets a line whenever the reason changes; it may be nil.
+func (c *Client) waitActive(ctx context.Context, every time.Duration, report func(string)) error {
+	last := ""
+	for {
+		ready, reason, err := c.active(ctx)
+		if err != nil {
+			reason = err.Error()
+		}
+		if ready {
+			return nil
+		}
+		if reason != last {
+			say(report, reason)
+		}
+		last = reason
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("vault at %s has not become active: %s: %w", c.Address, reason, ctx.Err())
+		case <-time.After(every):
+		}
+	}
+}
+
+// emptiedBut empties the volume but for one file, and says where that is.
+func (s *server) emptiedBut(t *testing.T, name string) string {
+	t.Helper()
+	kept := filepath.Join(s.Folder, name)
+	text, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Empty(t)
+	if err := os.WriteFile(kept, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return kept
 }

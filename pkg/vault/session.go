@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -44,6 +45,37 @@ func (c *Client) OpenSession(ctx context.Context, root Secret, name, policy stri
 		return nil, fmt.Errorf("token of the session: %w", err)
 	}
 	return &Session{Client: c.WithToken(token)}, nil
+}
+
+// SessionByKeys opens a session with OperatorPolicy, whose text is given, by the keys: their root token, or else one that
+// is made from the shares where makesRoot leads, and revoked at once. If this program is killed between the two, that root
+// token stays in Vault and nobody knows it: it was shown to this process only.
+func (c *Client) SessionByKeys(ctx context.Context, makesRoot *Client, keys DecryptedKeys, policy string, report func(string)) (*Session, error) {
+	root := keys.RootToken
+	lives := false
+	if !root.Empty() {
+		var err error
+		if lives, err = c.WithToken(root).Lives(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if lives {
+		return c.OpenSession(ctx, root, OperatorPolicy, policy)
+	}
+	root, err := makesRoot.GenerateRoot(ctx, SharesOf(keys), report)
+	if err != nil {
+		return nil, err
+	}
+	session, err := c.OpenSession(ctx, root, OperatorPolicy, policy)
+	if err = errors.Join(err, c.WithToken(root).RevokeSelf(context.WithoutCancel(ctx))); err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+// Lend is a session with a token that somebody else made. Closing it does not revoke the token.
+func (c *Client) Lend(token Secret) *Session {
+	return &Session{Client: c.WithToken(token), lent: true}
 }
 
 // Login opens a session with a JWT, for the role of a service account.
@@ -105,22 +137,33 @@ func (c *Client) Lives(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// Root gives a root token: the one among the opened keys if it is still good, else a new one made from the shares.
-func (c *Client) Root(ctx context.Context, opened Opened, report func(string)) (Secret, error) {
-	if !opened.RootToken.Empty() {
-		lives, err := c.WithToken(opened.RootToken).Lives(ctx)
-		if err != nil {
-			return Secret{}, err
-		}
-		if lives {
-			return opened.RootToken, nil
-		}
+// IsRoot tells whether the token that the client carries is a root token. One that is no good is none.
+func (c *Client) IsRoot(ctx context.Context) (bool, error) {
+	var answer struct {
+		Data struct {
+			Policies []string `json:"policies"`
+		} `json:"data"`
 	}
-	return c.GenerateRoot(ctx, SharesOf(opened), report)
+	err := c.Read(ctx, "auth/token/lookup-self", &answer)
+	if errors.Is(err, ErrPermissionDenied) {
+		return false, nil
+	}
+	return slices.Contains(answer.Data.Policies, "root"), err
 }
 
-// ForgetRootToken takes the root token out of the document, after it has been revoked. It needs no identity.
-func ForgetRootToken(ctx context.Context, keeper Keeper) error {
+// Retire revokes the root token and takes it out of the document, once all stands. Done before is no error.
+func (c *Client) Retire(ctx context.Context, keeper Keeper, keys DecryptedKeys) error {
+	if keys.RootToken.Empty() {
+		return nil
+	}
+	if err := c.WithToken(keys.RootToken).RevokeSelf(ctx); err != nil {
+		return err
+	}
+	return forgetRootToken(ctx, keeper)
+}
+
+// forgetRootToken takes the root token out of the document, after it has been revoked. It needs no identity.
+func forgetRootToken(ctx context.Context, keeper Keeper) error {
 	document, err := keeper.Read(ctx)
 	if err != nil {
 		return err

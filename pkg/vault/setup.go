@@ -20,11 +20,11 @@ type Setup struct {
 	Audience string
 	// UserClaim and GroupsClaim of the tokens.
 	UserClaim, GroupsClaim string
-	// UserPrefix, GroupPrefix and NamesChecked: see UserPolicy.
+	// UserPrefix, GroupPrefix and NamesChecked: see userPolicy.
 	UserPrefix, GroupPrefix string
 	NamesChecked            bool
-	// Names, if set, is told of users whose names mean something in a path: for issuers that let people have them, or did
-	// once. See UserNames.
+	// Names, if set, is told of users whose names, or whose groups' names where nobody checks those, mean something in a
+	// path: for issuers that let people have them, or did once. See userNames.
 	Names func(doubt string)
 	// Groups is how many groups of one user count; upstream's documentation has 10.
 	Groups int
@@ -34,7 +34,7 @@ type Setup struct {
 	Origin string
 	// AuditFile is "stdout" or a path in Vault's container; empty for no audit device of ours.
 	AuditFile string
-	// AuditDeclared says that the server's configuration declares it; see AuditDevice.
+	// AuditDeclared says that the server's configuration declares it; see auditDevice.
 	AuditDeclared bool
 	// UI, if set, lets people log in on Vault's own pages.
 	UI *UILogin
@@ -44,6 +44,16 @@ type Setup struct {
 	// Lasting says that what the steps make is part of the server's volume, and stays there when the server is taken away.
 	// Only the users' secrets can then be removed, by name.
 	Lasting bool
+	// Shared says that others use this Vault as well, perhaps for another datalab.
+	Shared bool
+}
+
+// mark is what our login and our policy are known by. In a Vault that others use as well it names the datalab.
+func (s Setup) mark() string {
+	if s.Shared {
+		return "users of Onyxia at " + s.Origin
+	}
+	return "users of Onyxia"
 }
 
 // UILogin is the login of people on the pages of Vault's UI. It has a mount of its own, with an accessor of its own, and
@@ -87,33 +97,33 @@ func (s Setup) Steps() []engine.Step {
 	first := s.Needs
 	if s.AuditFile != "" {
 		audit := s.id("audit", "stdout")
-		steps = append(steps, part(s, audit, AuditDevice{Access: s.Access, Path: "stdout", File: s.AuditFile, Declared: s.AuditDeclared}, s.Needs...))
+		steps = append(steps, part(s, audit, auditDevice{Access: s.Access, Path: "stdout", File: s.AuditFile, Declared: s.AuditDeclared}, s.Needs...))
 		first = append(slices.Clone(s.Needs), audit)
 	}
 	kv := s.id("mount", s.KV)
 	steps = append(steps,
-		engine.New(kv, KVMount{Access: s.Access, Path: s.KV}, first...).HoldingData("the secrets of users and groups in "+s.KV),
-		part(s, s.id("cors", "onyxia"), CORS{Access: s.Access, Origin: s.Origin}, first...),
+		engine.New(kv, kvMount{Access: s.Access, Path: s.KV}, first...).HoldingData("the secrets of users and groups in "+s.KV),
+		part(s, s.id("cors", "onyxia"), corsAccess{Access: s.Access, Origin: s.Origin}, first...),
 	)
-	config := AuthConfig{Access: s.Access, Mount: s.AuthPath, Issuer: s.Issuer, CAPEM: s.CAPEM, DefaultRole: s.RoleName}
-	steps = append(steps, s.login(first, AuthMount{Access: s.Access, Path: s.AuthPath, Type: "jwt", Listed: s.UI == nil}, config, s.userPolicy(), s.userRole())...)
+	config := authConfig{Access: s.Access, Mount: s.AuthPath, Issuer: s.Issuer, CAPEM: s.CAPEM, DefaultRole: s.RoleName, Mark: s.mark()}
+	steps = append(steps, s.login(first, authMount{Access: s.Access, Path: s.AuthPath, Type: "jwt", Listed: s.UI == nil, Mark: s.mark()}, config, s.userPolicy(), s.userRole())...)
 	if s.UI != nil {
 		config.Mount, config.DefaultRole, config.OIDC = s.UI.AuthPath, s.UI.RoleName, &s.UI.Client
 		policy := s.userPolicy()
 		policy.Name = s.UI.PolicyName
-		steps = append(steps, s.login(first, AuthMount{Access: s.Access, Path: s.UI.AuthPath, Type: "oidc", Listed: true}, config, policy, s.uiRole())...)
+		steps = append(steps, s.login(first, authMount{Access: s.Access, Path: s.UI.AuthPath, Type: "oidc", Listed: true, Mark: s.mark()}, config, policy, s.uiRole())...)
 	}
 	if s.Operator != nil {
 		operator := s.id("policy", OperatorPolicy)
 		steps = append(steps,
-			part(s, operator, FixedPolicy{Access: s.Access, Name: OperatorPolicy, rules: s.operatorRules()}, first...),
+			part(s, operator, fixedPolicy{Access: s.Access, Name: OperatorPolicy, rules: s.operatorRules()}, first...),
 			part(s, s.id("role", s.Operator.Role), s.operatorRole(), append(slices.Clone(first), s.id("auth", s.AuthPath), s.id("config", s.AuthPath), operator)...))
 	}
 	return steps
 }
 
 // login are the steps of one auth method: the mount makes its accessor known, the policy names it, the role gives the policy.
-func (s Setup) login(first []engine.ID, m AuthMount, c AuthConfig, p UserPolicy, r Role) []engine.Step {
+func (s Setup) login(first []engine.ID, m authMount, c authConfig, p userPolicy, r loginRole) []engine.Step {
 	mount, config, policy := s.id("auth", m.Path), s.id("config", c.Mount), s.id("policy", p.Name)
 	accessor := engine.NewOutput[string](mount)
 	m.Accessor, p.Accessor = accessor, accessor
@@ -127,21 +137,21 @@ func (s Setup) login(first []engine.ID, m AuthMount, c AuthConfig, p UserPolicy,
 	if s.Names == nil {
 		return steps
 	}
-	names := UserNames{Access: s.Access, Accessor: accessor, UserPrefix: p.UserPrefix, Tell: s.Names}
+	names := userNames{Access: s.Access, Accessor: accessor, UserPrefix: p.UserPrefix, GroupPrefix: p.GroupPrefix, Groups: !p.NamesChecked, Tell: s.Names}
 	return append(steps, engine.New(s.id("names", m.Path), names, needs(mount)...))
 }
 
-func (s Setup) userPolicy() UserPolicy {
-	return UserPolicy{Access: s.Access, Name: s.PolicyName, KV: s.KV, UserPrefix: s.UserPrefix, GroupPrefix: s.GroupPrefix,
-		NamesChecked: s.NamesChecked, Groups: s.Groups}
+func (s Setup) userPolicy() userPolicy {
+	return userPolicy{Access: s.Access, Name: s.PolicyName, KV: s.KV, UserPrefix: s.UserPrefix, GroupPrefix: s.GroupPrefix,
+		NamesChecked: s.NamesChecked, Groups: s.Groups, Mark: s.mark(), Shared: s.Shared}
 }
 
-func (s Setup) userRole() Role {
-	return Role{Access: s.Access, Mount: s.AuthPath, Name: s.RoleName, Type: "jwt", UserClaim: s.UserClaim, Audiences: []string{s.Audience},
+func (s Setup) userRole() loginRole {
+	return loginRole{Access: s.Access, Mount: s.AuthPath, Name: s.RoleName, Type: "jwt", UserClaim: s.UserClaim, Audiences: []string{s.Audience},
 		GroupsClaim: s.GroupsClaim, Groups: s.Groups, Policies: []string{s.PolicyName}, TTL: s.TTL, MaxTTL: s.MaxTTL}
 }
 
-func (s Setup) uiRole() Role {
+func (s Setup) uiRole() loginRole {
 	role := s.userRole()
 	role.Mount, role.Name, role.Type = s.UI.AuthPath, s.UI.RoleName, "oidc"
 	role.Audiences, role.Policies, role.Scopes = []string{s.UI.Client.ID}, []string{s.UI.PolicyName}, []string{"profile"}
@@ -149,7 +159,7 @@ func (s Setup) uiRole() Role {
 	return role
 }
 
-func (s Setup) operatorRole() Role {
-	return Role{Access: s.Access, Mount: s.AuthPath, Name: s.Operator.Role, Type: "jwt", UserClaim: s.Operator.UserClaim, Audiences: []string{s.Audience},
+func (s Setup) operatorRole() loginRole {
+	return loginRole{Access: s.Access, Mount: s.AuthPath, Name: s.Operator.Role, Type: "jwt", UserClaim: s.Operator.UserClaim, Audiences: []string{s.Audience},
 		BoundClaims: s.Operator.Claims, Policies: []string{OperatorPolicy}, TTL: SessionTime, MaxTTL: SessionTime, Batch: true}
 }

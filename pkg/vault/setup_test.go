@@ -241,7 +241,7 @@ func (d *datalab) drift(t *testing.T) {
 
 func (d *datalab) foreignCORS(t *testing.T) {
 	ctx, root := t.Context(), d.root()
-	cors := CORS{Access: d.setup.Access, Origin: onyxiaOrigin}
+	cors := corsAccess{Access: d.setup.Access, Origin: onyxiaOrigin}
 	if err := root.Write(ctx, "sys/config/cors", map[string]any{"enabled": true, "allowed_origins": []string{"https://theirs.example.org"}, "allowed_headers": []string{"X-Theirs"}}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -333,29 +333,29 @@ func TestBlocked(t *testing.T) {
 		}
 	}
 	blocked := map[string]engine.Change{}
-	mount := AuthMount{Access: access, Path: "taken", Accessor: engine.NewOutput[string]("x")}
+	mount := authMount{Access: access, Path: "taken", Accessor: engine.NewOutput[string]("x"), Mark: "ours"}
 	if seen, err := mount.Observe(ctx); err == nil {
 		blocked["auth"] = mount.Plan(seen)
 	}
 	for _, path := range []string{"one", "transit"} {
-		kv := KVMount{Access: access, Path: path}
+		kv := kvMount{Access: access, Path: path}
 		if seen, err := kv.Observe(ctx); err == nil {
 			blocked[path] = kv.Plan(seen)
 		}
 	}
 	for _, what := range []string{"auth", "one", "transit"} {
-		if what == "auth" && mount.RefuseRemoval(ctx) == "" || what != "auth" && (KVMount{Access: access, Path: what}).RefuseRemoval(ctx) == "" {
+		if what == "auth" && mount.RefuseRemoval(ctx) == "" || what != "auth" && (kvMount{Access: access, Path: what}).RefuseRemoval(ctx) == "" {
 			t.Errorf("%s: would be removed", what)
 		}
 		if c := blocked[what]; c.Action != engine.Blocked || c.Fix == "" {
 			t.Errorf("%s: %+v", what, c)
 		}
 	}
-	config := AuthConfig{Access: access, Mount: "jwt", Issuer: "https://127.0.0.1:1/realms/x"}
+	config := authConfig{Access: access, Mount: "jwt", Issuer: "https://127.0.0.1:1/realms/x"}
 	if err := r.root().Write(ctx, "sys/auth/jwt", map[string]any{"type": "jwt"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.Apply(ctx, nil); err == nil || !strings.Contains(err.Error(), "trust.caBundle") {
+	if err := config.Apply(ctx, configSeen{}); err == nil || !strings.Contains(err.Error(), "trust.caBundle") {
 		t.Errorf("an issuer that Vault cannot reach: %v", err)
 	}
 }
@@ -384,11 +384,11 @@ func TestNothingLeaks(t *testing.T) {
 	if err := s.client().Unseal(t.Context(), SharesOf(d.opened), say); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.client().WaitActive(t.Context(), 50*time.Millisecond, say); err != nil {
+	if err := s.client().waitActive(t.Context(), 50*time.Millisecond, say); err != nil {
 		t.Fatal(err)
 	}
 	d.setup = setupOf(childSetup{Issuer: d.issuer.url(), CAPEM: d.issuer.caPEM(), Audit: d.audit})
-	session, err := Rights{Client: s.client(), Keys: func(context.Context) (Opened, error) { return d.opened, nil }, Policy: d.setup.OperatorPolicyText(), Report: say}.Open(t.Context())
+	session, err := s.client().SessionByKeys(t.Context(), s.client(), d.opened, d.setup.OperatorPolicyText(), say)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +408,7 @@ func TestNothingLeaks(t *testing.T) {
 	if err := s.client().Retire(t.Context(), file, d.opened); err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.client().Root(t.Context(), readKeys(t, file), say)
+	again, err := s.client().GenerateRoot(t.Context(), SharesOf(readKeys(t, file)), say)
 	if err != nil {
 		t.Fatal(err)
 	}

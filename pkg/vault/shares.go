@@ -8,7 +8,7 @@ import (
 )
 
 // SharesOf gives the shares of opened keys in their order.
-func SharesOf(opened Opened) Shares { return &shareList{opened.Shares} }
+func SharesOf(opened DecryptedKeys) Shares { return &shareList{opened.Shares} }
 
 type shareList struct{ left []Secret }
 
@@ -22,14 +22,18 @@ func (l *shareList) Next(context.Context, int) (Secret, error) {
 	return share, nil
 }
 
-// Prompt gives shares that a person types. ask shows the question and reads one line without echo.
+// Whole implements Shares.
+func (l *shareList) Whole() bool { return true }
+
+// Prompt gives shares that a person types. Ask shows the question and reads one line without echo; an empty one says that
+// this person has no more.
 type Prompt struct {
 	Ask func(ctx context.Context, question string) (string, error)
 }
 
 // Next implements Shares.
 func (p Prompt) Next(ctx context.Context, missing int) (Secret, error) {
-	text, err := p.Ask(ctx, fmt.Sprintf("Key share (%d more needed): ", missing))
+	text, err := p.Ask(ctx, fmt.Sprintf("Key share (%d more needed; an empty line leaves the rest to other holders): ", missing))
 	if err != nil {
 		return Secret{}, err
 	}
@@ -39,3 +43,6 @@ func (p Prompt) Next(ctx context.Context, missing int) (Secret, error) {
 	}
 	return NewSecret(text), nil
 }
+
+// Whole implements Shares.
+func (p Prompt) Whole() bool { return false }

@@ -15,9 +15,9 @@ import (
 type Spool interface {
 	// Initialise has the Vault initialise itself and lay its answer down. Once Vault has been asked, the answer gets
 	// there even if this program is killed. It returns when the answer is there.
-	Initialise(ctx context.Context, question InitRequest) error
+	Initialise(ctx context.Context, question initRequest) error
 	// Collect gives the answer, or false if none lies there.
-	Collect(ctx context.Context) (InitAnswer, bool, error)
+	Collect(ctx context.Context) (initAnswer, bool, error)
 	// Remove removes the answer; that there is none is no error.
 	Remove(ctx context.Context) error
 	// String says where, for messages.
@@ -58,7 +58,7 @@ func (s PodSpool) run(ctx context.Context, stdin []byte, verb string, args ...st
 }
 
 // Initialise starts the vault program in a session of its own, so that it outlives the connection.
-func (s PodSpool) Initialise(ctx context.Context, question InitRequest) error {
+func (s PodSpool) Initialise(ctx context.Context, question initRequest) error {
 	kind, shares, threshold, keys := KindUnseal, question.SecretShares, question.SecretThreshold, question.PGPKeys
 	if len(question.RecoveryPGPKeys) > 0 {
 		kind, shares, threshold, keys = KindRecovery, question.RecoveryShares, question.RecoveryThreshold, question.RecoveryPGPKeys
@@ -70,10 +70,10 @@ func (s PodSpool) Initialise(ctx context.Context, question InitRequest) error {
 }
 
 // Collect reads what the program wrote: vault operator init -format=json (vault 1.14.1).
-func (s PodSpool) Collect(ctx context.Context) (InitAnswer, bool, error) {
+func (s PodSpool) Collect(ctx context.Context) (initAnswer, bool, error) {
 	out, err := s.run(ctx, nil, "collect")
 	if err != nil || len(out) == 0 {
-		return InitAnswer{}, false, err
+		return initAnswer{}, false, err
 	}
 	var answer struct {
 		Keys      []string `json:"unseal_keys_b64"`
@@ -81,12 +81,12 @@ func (s PodSpool) Collect(ctx context.Context) (InitAnswer, bool, error) {
 		RootToken string   `json:"root_token"`
 	}
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return InitAnswer{}, false, fmt.Errorf("vault's answer on %s is damaged: %w", s.Where, err)
+		return initAnswer{}, false, fmt.Errorf("vault's answer on %s is damaged: %w", s.Where, err)
 	}
 	if len(answer.Keys) == 0 {
 		answer.Keys = answer.Recovery
 	}
-	return InitAnswer{Keys: answer.Keys, RootToken: answer.RootToken}, true, nil
+	return initAnswer{Keys: answer.Keys, RootToken: answer.RootToken}, true, nil
 }
 
 // Remove removes the answer.

@@ -4,18 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
 )
 
-// Shares gives key shares one by one. Next is asked with how many more are needed; io.EOF says that there are no more.
+// Shares gives key shares one by one.
 type Shares interface {
+	// Next is asked with how many more are needed; io.EOF says that there are no more.
 	Next(ctx context.Context, missing int) (Secret, error)
+	// Whole tells whether all shares come from here. Where they do not, several people bring theirs one after the other, and
+	// what was given before stays.
+	Whole() bool
 }
 
 // ErrShares says that the shares given do not open this Vault.
 var ErrShares = errors.New("these key shares do not open this vault")
+
+// MoreSharesError says that the holder at the prompt has given what they have, and that it takes more.
+type MoreSharesError struct{ Given, Threshold int }
+
+func (e *MoreSharesError) Error() string {
+	return fmt.Sprintf("vault is still sealed: %d of %d key shares given; the next holder runs the same command, on any machine", e.Given, e.Threshold)
+}
 
 // Unseal gives shares to one server until it is open. That it is open already is no error. report gets one line after
 // each share; it may be nil. Each server of a cluster is unsealed on its own.
@@ -33,27 +45,36 @@ func (c *Client) Unseal(ctx context.Context, shares Shares, report func(string))
 	case seal.Recovery:
 		return fmt.Errorf("vault opens itself with %s, and has not: recovery keys open nothing; look at its log for why %s cannot be reached", seal.Type, seal.Type)
 	}
-	if seal.Progress > 0 {
-		// Shares of an earlier, interrupted try: of no use if they were wrong, and no loss if they were right.
+	switch {
+	case seal.Progress > 0 && shares.Whole():
+		// Of an earlier, interrupted try: of no use if they were wrong, and no loss if they were right.
 		say(report, fmt.Sprintf("%d share(s) given before are dropped", seal.Progress))
 		if err := c.Write(ctx, "sys/unseal", map[string]bool{"reset": true}, nil); err != nil {
 			return err
 		}
+		seal.Progress = 0
+	case seal.Progress > 0:
+		say(report, fmt.Sprintf("%d of %d key shares were given before", seal.Progress, seal.Threshold))
 	}
-	return c.giveShares(ctx, shares, seal.Threshold, report)
+	return c.giveShares(ctx, shares, seal, report)
 }
 
-func (c *Client) giveShares(ctx context.Context, shares Shares, missing int, report func(string)) error {
-	for given := 1; ; given++ {
+// giveShares goes on from the state of the seal.
+func (c *Client) giveShares(ctx context.Context, shares Shares, seal Seal, report func(string)) error {
+	for {
+		missing, before := seal.Threshold-seal.Progress, seal.Progress
 		share, err := shares.Next(ctx, missing)
+		if errors.Is(err, io.EOF) && !shares.Whole() {
+			return &MoreSharesError{Given: seal.Progress, Threshold: seal.Threshold}
+		}
 		if err != nil {
 			return fmt.Errorf("%d more key share(s) needed: %w", missing, err)
 		}
-		var seal Seal
+		seal = Seal{}
 		err = c.Write(ctx, "sys/unseal", map[string]string{"key": share.Reveal()}, &seal)
 		var refused *APIError
 		if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
-			return fmt.Errorf("%w: %w; they may belong to another one, or to the data before a reset", ErrShares, err)
+			return c.refusedShares(ctx, err)
 		}
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() && ctx.Err() == nil {
@@ -63,7 +84,7 @@ func (c *Client) giveShares(ctx context.Context, shares Shares, missing int, rep
 		if err != nil {
 			return err
 		}
-		if seal.Sealed && seal.Progress == 0 && given >= seal.Threshold {
+		if seal.Sealed && seal.Progress == 0 && missing <= 1 {
 			say(report, "enough key shares given, joining the cluster")
 			return c.waitJoined(ctx, report)
 		}
@@ -71,9 +92,24 @@ func (c *Client) giveShares(ctx context.Context, shares Shares, missing int, rep
 			say(report, "open")
 			return nil
 		}
-		missing = seal.Threshold - seal.Progress
+		if seal.Progress == before {
+			say(report, "this key share was given before")
+		}
 		say(report, fmt.Sprintf("%d of %d key shares given", seal.Progress, seal.Threshold))
 	}
+}
+
+// refusedShares says what became of the shares before one that Vault refused. It drops all of them when there were enough
+// and they do not open it, and none when the last one was no key share at all.
+func (c *Client) refusedShares(ctx context.Context, err error) error {
+	seal, sealErr := c.SealStatus(ctx)
+	switch {
+	case sealErr != nil:
+		return errors.Join(err, sealErr)
+	case seal.Progress > 0:
+		return fmt.Errorf("%w: %w; this one is no key share; %d of %d are given: run the same command again", ErrShares, err, seal.Progress, seal.Threshold)
+	}
+	return fmt.Errorf("%w: %w; they may belong to another one, or to the data before a reset; all shares given are dropped: begin again", ErrShares, err)
 }
 
 // joinTime is how long a further server of a cluster may take to find the first, and to take over its data.

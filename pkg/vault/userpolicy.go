@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
-// UserPolicy lets each user reach the folder named after them, and after each of their groups, and nothing else.
+// userPolicy lets each user reach the folder named after them, and after each of their groups, and nothing else.
 //
 // Vault puts a user's name and groups into the paths as they stand in the token, and a path is a pattern: a segment "+"
 // matches any one segment, a "*" at its very end any rest, and a "/" begins a new segment (vault 1.14.1, parsePaths). With
@@ -17,11 +17,15 @@ import (
 // What is left, and seen on vault 1.14.1:
 //   - "/": a user "bob/x" reaches what bob keeps under x, and "bob/+" all that bob keeps below a folder;
 //   - letter case: "BOB" is "bob" to Vault, which compares names in lower case;
-//   - "+*": forbidden in a policy, so that every request of a user or of a member of a group with that in the name fails.
+//   - "+*": forbidden in a policy, so that every request of a user or of a member of a group with that in the name fails;
+//   - without a UserPrefix, a user who is called as a group's folder ("projet-g2") owns that folder. A policy cannot deny it:
+//     the path of the user is then the same as that of the group, and what a policy denies at a path it denies to members.
+//
+// "/" does the same in a group's name: the members of "g2/sub" reach what g2 keeps under sub.
 //
 // No policy can exclude these; the issuer must refuse such names, as Keycloak does with the rule of the realm we make.
-// UserNames finds those that came through, but for letter case.
-type UserPolicy struct {
+// userNames finds those that came through, but for letter case, and stops where a user without a prefix reaches others.
+type userPolicy struct {
 	Access Access
 	Name   string
 	// KV is the path of the engine.
@@ -35,41 +39,56 @@ type UserPolicy struct {
 	Groups int
 	// Accessor of the auth mount.
 	Accessor *engine.Output[string]
+	// Mark is the policy's first line, by which we know it for ours.
+	Mark string
+	// Shared says that others use this Vault as well: a policy of that name without the mark is somebody else's.
+	Shared bool
 }
 
-// PolicySeen is the text of a policy, and the accessor that it is to name.
-type PolicySeen struct {
+// policySeen is the text of a policy, and the accessor that it is to name.
+type policySeen struct {
 	// Text is nil when the policy is not there.
 	Text     *string
 	Accessor string
 }
 
 // Observe reads the policy.
-func (p UserPolicy) Observe(ctx context.Context) (PolicySeen, error) {
+func (p userPolicy) Observe(ctx context.Context) (policySeen, error) {
 	accessor, err := p.Accessor.Get()
 	if err != nil {
-		return PolicySeen{}, err
+		return policySeen{}, err
 	}
 	c, err := p.Access(ctx)
 	if err != nil {
-		return PolicySeen{}, err
+		return policySeen{}, err
 	}
 	text, err := c.policy(ctx, p.Name)
-	return PolicySeen{Text: text, Accessor: accessor}, err
+	return policySeen{Text: text, Accessor: accessor}, err
 }
 
 // Plan compares path by path.
-func (p UserPolicy) Plan(seen PolicySeen) engine.Change {
+func (p userPolicy) Plan(seen policySeen) engine.Change {
 	if blocked := p.blocked(); blocked != nil {
 		return *blocked
 	}
 	if seen.Text == nil {
 		return engine.Change{Action: engine.Create}
 	}
-	return comparePolicy(*seen.Text, p.rules(seen.Accessor))
+	change := comparePolicy(*seen.Text, p.rules(seen.Accessor))
+	if change.Action != engine.Unchanged && p.theirs(*seen.Text) {
+		return engine.Change{Action: engine.Blocked, Why: fmt.Sprintf("policy %s is there, says something else, and is not ours", p.Name),
+			Fix: fmt.Sprintf("choose another path by vault.authPath, which has a policy of its own; or, if nobody uses that policy: vault policy delete %s", p.Name)}
+	}
+	return change
 }
 
-func (p UserPolicy) blocked() *engine.Change {
+func (p userPolicy) theirs(text string) bool {
+	return p.Shared && !strings.HasPrefix(text, p.comment())
+}
+
+func (p userPolicy) comment() string { return "# " + p.Mark + "\n" }
+
+func (p userPolicy) blocked() *engine.Change {
 	switch {
 	case strings.ContainsAny(p.UserPrefix+p.GroupPrefix+p.KV, "+*{}\"\\"), strings.Contains(p.UserPrefix+p.GroupPrefix, "/"):
 		return &engine.Change{Action: engine.Blocked, Why: "the prefixes or the engine's path have a character that means something in a policy", Fix: "use letters, digits and dashes"}
@@ -82,7 +101,7 @@ func (p UserPolicy) blocked() *engine.Change {
 }
 
 // rules are the paths. A list request gets its slash from Vault, so no rule for the folder itself is needed.
-func (p UserPolicy) rules(accessor string) rules {
+func (p userPolicy) rules(accessor string) rules {
 	alias := "identity.entity.aliases." + accessor
 	folders := []string{p.UserPrefix + "{{" + alias + ".name}}"}
 	for i := range p.Groups {
@@ -97,16 +116,24 @@ func (p UserPolicy) rules(accessor string) rules {
 }
 
 // Apply writes it.
-func (p UserPolicy) Apply(ctx context.Context, seen PolicySeen) error {
+func (p userPolicy) Apply(ctx context.Context, seen policySeen) error {
 	c, err := p.Access(ctx)
 	if err != nil {
 		return err
 	}
-	return c.writePolicy(ctx, p.Name, p.rules(seen.Accessor).text())
+	return c.writePolicy(ctx, p.Name, p.comment()+p.rules(seen.Accessor).text())
+}
+
+// RefuseRemoval keeps a policy that is not ours.
+func (p userPolicy) RefuseRemoval(ctx context.Context) string {
+	if seen, err := p.Observe(ctx); err == nil && seen.Text != nil && p.theirs(*seen.Text) {
+		return "made by somebody else"
+	}
+	return ""
 }
 
 // Remove deletes it.
-func (p UserPolicy) Remove(ctx context.Context) error {
+func (p userPolicy) Remove(ctx context.Context) error {
 	c, err := p.Access(ctx)
 	if err != nil {
 		return err

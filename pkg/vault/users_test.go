@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,7 @@ func TestUsers(t *testing.T) {
 	t.Run("letter case", d.letterCase)
 	t.Run("hostile groups", d.hostileGroups)
 	t.Run("empty prefix", d.emptyPrefix)
+	t.Run("empty prefix, named like a group", d.namedLikeGroup)
 }
 
 // Which tokens do not get in, each with Vault's own word for it.
@@ -220,10 +222,10 @@ func (d *datalab) foundNames(t *testing.T) {
 		}
 	}
 	accessor := engine.NewOutput[string]("auth.vault/jwt")
-	if _, err := (AuthMount{Access: d.setup.Access, Path: "jwt", Accessor: accessor}).Observe(ctx); err != nil {
+	if _, err := (authMount{Access: d.setup.Access, Path: "jwt", Accessor: accessor}).Observe(ctx); err != nil {
 		t.Fatal(err)
 	}
-	names := UserNames{Access: d.setup.Access, Accessor: accessor, Tell: func(string) {}}
+	names := userNames{Access: d.setup.Access, Accessor: accessor, GroupPrefix: "projet-", Tell: func(string) {}}
 	seen, err := names.Observe(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +260,7 @@ func (d *datalab) letterCase(t *testing.T) {
 	for _, name := range []string{"KIM", "Kim", "\u212Aim"} { // the last begins with the Kelvin sign, whose lower case is k
 		c := d.mustLogin(t, name)
 		if err := c.Read(ctx, "onyxia-kv/data/user-kim/x", nil); err != nil {
-			t.Errorf("%q is not kim to Vault any more: %v; then UserPolicy's documentation is wrong", name, err)
+			t.Errorf("%q is not kim to Vault any more: %v; then userPolicy's documentation is wrong", name, err)
 		}
 		if err := write(ctx, c, "onyxia-kv/data/user-"+name+"/x", ""); !errors.Is(err, ErrPermissionDenied) {
 			t.Errorf("%q has a folder of that name: %v", name, err)
@@ -269,7 +271,15 @@ func (d *datalab) letterCase(t *testing.T) {
 // A group's name reaches no further than its own folder; one of them locks its members out.
 func (d *datalab) hostileGroups(t *testing.T) {
 	ctx := t.Context()
-	for group, locked := range map[string]bool{"+": false, "*": false, "../user-bob": false, "g2/+": false, "/g2": false, "": false, "+*": true} {
+	g2 := d.mustLogin(t, "carol", "g2")
+	for _, path := range []string{"x", "sub/x"} {
+		if err := write(ctx, g2, "onyxia-kv/data/projet-g2/"+path, "of g2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Below a folder of another group, and why memberships are looked at.
+	below := map[string]bool{"g2/sub": true, "g2/+": true}
+	for group, locked := range map[string]bool{"+": false, "*": false, "../user-bob": false, "g2/sub": false, "g2/+": false, "/g2": false, "": false, "+*": true} {
 		c := d.mustLogin(t, "mallory", group)
 		if err := write(ctx, c, "onyxia-kv/data/user-mallory/x", ""); (err != nil) != locked {
 			t.Errorf("a member of the group %q, own folder: %v", group, err)
@@ -277,7 +287,75 @@ func (d *datalab) hostileGroups(t *testing.T) {
 		if c.Read(ctx, "onyxia-kv/data/projet-g2/x", nil) == nil || c.Read(ctx, "onyxia-kv/data/user-bob/x", nil) == nil {
 			t.Errorf("a member of the group %q reaches what is not theirs", group)
 		}
+		if reached := c.Read(ctx, "onyxia-kv/data/projet-g2/sub/x", nil) == nil; reached != below[group] {
+			t.Errorf("a member of the group %q reaches below g2: %v", group, reached)
+		}
+		d.foundGroup(t, group, below[group] || locked || group == "../user-bob")
 	}
+}
+
+// foundGroup: whoever reaches into another group's folder, or is locked out, by the name of a group is told of.
+func (d *datalab) foundGroup(t *testing.T, group string, found bool) {
+	t.Helper()
+	told := ""
+	d.setup.Names = func(doubt string) { told += doubt + "\n" }
+	defer func() { d.setup.Names = nil }()
+	if plan := d.plan(t); plan.Writes() || plan.Err() != nil {
+		t.Errorf("%+v", plan.Steps)
+	}
+	if got := strings.Contains(told, fmt.Sprintf("user \"mallory\" as a member of group %q", group)); got != found {
+		t.Errorf("group %q: %s", group, told)
+	}
+}
+
+// Without a prefix, a user named like a group's folder owns it; that user is found, nothing goes on, and is done as it is said.
+func (d *datalab) namedLikeGroup(t *testing.T) {
+	ctx := t.Context()
+	with := d.setup.UserPrefix
+	d.setup.UserPrefix, d.setup.NamesChecked = "", true
+	defer func() {
+		d.setup.UserPrefix, d.setup.NamesChecked, d.setup.Names = with, false, nil
+		d.configure(t)
+	}()
+	d.configure(t)
+	member := d.mustLogin(t, "carol", "team")
+	if err := write(ctx, member, "onyxia-kv/data/projet-team/x", "of the team"); err != nil {
+		t.Fatal(err)
+	}
+	thief := d.mustLogin(t, "projet-team")
+	if err := thief.Read(ctx, "onyxia-kv/data/projet-team/x", nil); err != nil {
+		t.Errorf("projet-team reads no longer what is the team's: %v; then the guard may go", err)
+	}
+	told := ""
+	d.setup.Names = func(doubt string) { told += doubt + "\n" }
+	// + logged in before, and is locked out so that the other one is what stops.
+	c := changeOf(d.plan(t), "names.vault/jwt")
+	for ; c.Action == engine.Blocked && !strings.Contains(c.Why, "projet-team"); c = changeOf(d.plan(t), "names.vault/jwt") {
+		d.lockOut(t, c.Fix)
+	}
+	if c.Action != engine.Blocked || !strings.Contains(c.Why, `owns the folder of group "team"`) || !strings.Contains(told, `user "projet-team" owns the folder of group "team"`) {
+		t.Fatalf("%+v\n%s", c, told)
+	}
+	d.lockOut(t, c.Fix)
+	for c = changeOf(d.plan(t), "names.vault/jwt"); c.Action == engine.Blocked; c = changeOf(d.plan(t), "names.vault/jwt") {
+		d.lockOut(t, c.Fix)
+	}
+	if err := thief.Read(ctx, "onyxia-kv/data/projet-team/x", nil); err == nil {
+		t.Error("locked out, and still reads")
+	}
+	if err := member.Read(ctx, "onyxia-kv/data/projet-team/x", nil); err != nil {
+		t.Errorf("a member: %v", err)
+	}
+}
+
+// lockOut does what is said: vault write identity/entity/id/ID disabled=true.
+func (d *datalab) lockOut(t *testing.T, fix string) {
+	t.Helper()
+	words := strings.Fields(fix)
+	if len(words) != 4 || words[3] != "disabled=true" {
+		t.Fatalf("not a command: %s", fix)
+	}
+	d.write(t, words[2], map[string]bool{"disabled": true})
 }
 
 // Why a prefix must not be empty unless names are checked: "+" is then everybody.

@@ -97,6 +97,12 @@ func b2(_ *testing.T, check func(testbed)) func(*testing.T) {
 // too would come again while it answers 500, or the ingress 503, because it lost its database a moment ago.
 func (b testbed) kcadm(method, path, body string) string {
 	b.t.Helper()
+	return b.kcadmIn("datalab", method, path, body)
+}
+
+// kcadmIn is the same in another realm.
+func (b testbed) kcadmIn(realm, method, path, body string) string {
+	b.t.Helper()
 	password := b.secret("keycloak", "keycloak-bootstrap", "password")
 	var token struct {
 		Access string `json:"access_token"`
@@ -112,7 +118,7 @@ func (b testbed) kcadm(method, path, body string) string {
 	if body != "" {
 		args = append(args, "-H", "Content-Type: application/json", "-d", body)
 	}
-	return b.in(append(args, "https://auth.lab.demo.test/auth/admin/realms/datalab"+path)...)
+	return b.in(append(args, "https://auth.lab.demo.test/auth/admin/realms/"+realm+path)...)
 }
 
 func (b testbed) secret(namespace, name, key string) string {

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -196,8 +197,31 @@ func (b testbed) found(t *testing.T, user string) {
 	if token == "" {
 		t.Fatal(refused)
 	}
-	if status, answer := b.vaultAs(token, "GET", "onyxia-kv/data/user-"+user+"/untitled_secret", ""); status != "200" {
-		t.Errorf("the secret: %s %s", status, answer)
+	secret := "onyxia-kv/data/user-" + user + "/untitled_secret"
+	status, answer := b.vaultAs(token, "GET", secret, "")
+	var written struct {
+		Data struct {
+			Data     map[string]any `json:"data"`
+			Metadata struct {
+				Version int `json:"version"`
+			} `json:"metadata"`
+		} `json:"data"`
+	}
+	// The web makes a new secret without any value; that it is there as a map, in its first version, is what it wrote.
+	if err := json.Unmarshal([]byte(answer), &written); status != "200" || err != nil || written.Data.Data == nil || written.Data.Metadata.Version != 1 {
+		t.Errorf("the secret: %s %s, %v", status, answer, err)
+	}
+	neighbour := user + "-neighbour"
+	b.kcadm("POST", "/users", fmt.Sprintf(`{"username": %q, "enabled": true, "emailVerified": true, "email": "%s@demo.test", "firstName": "N", "lastName": "N",
+		"credentials": [{"type": "password", "value": %q, "temporary": false}]}`, neighbour, neighbour, s3Password))
+	other, refused := b.vaultLogin(b.tokenOf("datalab", "e2e", neighbour, s3Password))
+	if other == "" {
+		t.Fatal(refused)
+	}
+	for who, c := range map[string][2]string{"a neighbour": {other, secret}, "a neighbour, the list": {other, "onyxia-kv/metadata/user-" + user + "?list=true"}, "nobody": {"", secret}} {
+		if status, _ := b.vaultAs(c[0], "GET", c[1], ""); status != "403" {
+			t.Errorf("%s: %s", who, status)
+		}
 	}
 }
 

@@ -33,7 +33,12 @@ type Apply struct {
 	Output string
 	// Only narrows the run to some of the stages' steps; nil for all of them.
 	Only func(engine.Step) bool
+	// End is called when the run has ended, however it did; nil for nothing to end.
+	End func(context.Context) error
 }
+
+// endTime bounds what is done after an interruption.
+const endTime = 15 * time.Second
 
 // AddApplyFlags registers the flags.
 func (a *Apply) AddApplyFlags(cmd *cobra.Command) {
@@ -46,6 +51,19 @@ func (a *Apply) AddApplyFlags(cmd *cobra.Command) {
 
 // Run does it. It returns the installation so that the caller can say what comes next; nil after a dry run.
 func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
+	inst, err := a.run(ctx)
+	if a.End == nil {
+		return inst, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	if endErr := a.End(ctx); endErr != nil {
+		a.Warn(endErr.Error())
+	}
+	return inst, err
+}
+
+func (a *Apply) run(ctx context.Context) (*installation.Installation, error) {
 	if err := CheckFormat(a.Output, "json", "yaml"); err != nil {
 		return nil, err
 	}

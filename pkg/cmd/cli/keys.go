@@ -29,7 +29,7 @@ type KeyFlags struct {
 func (k *KeyFlags) AddReading(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&k.file, "keys-file", "", "File with the keys of Vault")
-	fs.StringArrayVar(&k.identities, "identity", nil, "File with an age private key that opens an encrypted --keys-file; may be repeated")
+	fs.StringArrayVar(&k.identities, "identity", nil, "File with an age private key that opens an encrypted --keys-file, or an encrypted Secret in the cluster; may be repeated")
 }
 
 // AddMaking registers what makes one as well.
@@ -61,20 +61,17 @@ func (k *KeyFlags) Form() string {
 	return vault.FormPlain
 }
 
-// Reading is the key file to read; nil if none was named.
+// Reading is the key file to read, or the Secret in the cluster if an identity was given for it; nil if neither was named.
 func (k *KeyFlags) Reading() (*vaultstage.Keys, error) {
-	if k.file == "" {
-		if len(k.identities) > 0 {
-			return nil, Usagef("--identity opens a key file: name that by --keys-file")
-		}
+	if k.file == "" && len(k.identities) == 0 {
 		return nil, nil
 	}
 	identities, err := vault.ReadIdentities(k.identities...)
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	open := func(keys vault.Keys) (vault.Opened, error) { return keys.Open(identities...) }
-	return &vaultstage.Keys{File: k.file, Open: open}, nil
+	decrypt := func(keys vault.Keys) (vault.DecryptedKeys, error) { return keys.Decrypt(identities...) }
+	return &vaultstage.Keys{File: k.file, Decrypt: decrypt}, nil
 }
 
 // Making is where keys go that are made now; nil if no place was named.
@@ -85,6 +82,8 @@ func (k *KeyFlags) Making() (*vaultstage.Keys, error) {
 		return nil, Usagef("--keys-file and --keep-in-cluster are two places: choose one")
 	case len(k.recipients) > 0 && len(k.holders) > 0:
 		return nil, Usagef("--recipient and --pgp-key are two ways to encrypt the keys: choose one")
+	case k.inCluster && len(k.holders) > 0:
+		return nil, Usagef("--pgp-key gives each holder a key of their own, and --keep-in-cluster lets commands use all of them: choose one")
 	case k.file == "" && encrypted && !k.inCluster:
 		k.file = defaultKeysFile
 	}
@@ -92,10 +91,11 @@ func (k *KeyFlags) Making() (*vaultstage.Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	if keys == nil {
-		if !k.inCluster {
-			return nil, nil
-		}
+	switch {
+	case k.file == "" && !k.inCluster:
+		// An identity alone opens the Secret in the cluster, and none is made for it.
+		return keys, nil
+	case keys == nil:
 		keys = &vaultstage.Keys{}
 	}
 	keys.Make, err = k.sharing()
@@ -138,7 +138,9 @@ func (a *Apply) AddKeyFlags(cmd *cobra.Command) {
 		if err != nil {
 			return err
 		}
-		a.Options = base.With(vaultstage.With(vaultstage.Options{Keys: keys, Say: a.Say}))
+		sessions := &vaultstage.Sessions{}
+		a.End = sessions.Close
+		a.Options = base.With(vaultstage.With(vaultstage.Options{Keys: keys, Say: a.Say, Sessions: sessions}))
 		return nil
 	}
 }

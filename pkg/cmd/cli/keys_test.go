@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	vaultstage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/vault"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
 
@@ -56,6 +57,18 @@ func TestMakingKeys(t *testing.T) {
 	if keys, err := keyFlags(t, "--keys-file", "k").Reading(); err != nil || keys.Make != nil {
 		t.Errorf("a file to read: %+v, %v", keys, err)
 	}
+	identity := filepath.Join(t.TempDir(), "identity")
+	if err := os.WriteFile(identity, []byte(pair.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, read := range []func(*KeyFlags) (*vaultstage.Keys, error){(*KeyFlags).Reading, (*KeyFlags).Making} {
+		if keys, err := read(keyFlags(t, "--identity", identity)); err != nil || keys == nil || keys.File != "" || keys.Make != nil || keys.Decrypt == nil {
+			t.Errorf("the Secret, opened by an identity: %+v, %v", keys, err)
+		}
+	}
+	if keys, err := keyFlags(t, "--identity", identity, "--recipient", recipient, "--keep-in-cluster").Making(); err != nil || keys.File != "" || keys.Make == nil || keys.Decrypt == nil {
+		t.Errorf("the Secret, encrypted: %+v, %v", keys, err)
+	}
 }
 
 // Shares are read line by line, and given to the further servers of a cluster again.
@@ -73,10 +86,18 @@ func TestTyped(t *testing.T) {
 			}
 		}
 		if server == 1 {
-			if _, err := shares.Next(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "--keys-file") {
+			if _, err := shares.Next(t.Context(), 1); !errors.Is(err, io.EOF) {
 				t.Errorf("no more: %v", err)
 			}
 		}
+	}
+	o.In = strings.NewReader("")
+	shares, err := NewTyped(o).Shares(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shares.Next(t.Context(), 1); err == nil || errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "--keys-file") {
+		t.Errorf("none at all: %v", err)
 	}
 }
 

@@ -30,6 +30,13 @@ func (t *Typed) Shares(context.Context) (vault.Shares, error) {
 	return vault.Prompt{Ask: func(ctx context.Context, question string) (string, error) {
 		if used == len(t.given) {
 			text, err := t.ask(ctx, question)
+			switch {
+			case errors.Is(err, io.EOF) && len(t.given) > 0:
+				// Whoever pipes a share in has no more; other holders may.
+				text, err = "", nil
+			case errors.Is(err, io.EOF):
+				err = errors.New("nothing on standard input: give --keys-file FILE, or type the shares at a terminal")
+			}
 			if err != nil {
 				return "", err
 			}
@@ -80,9 +87,6 @@ func (t *Typed) line() (string, error) {
 	text, err := t.lines.ReadString('\n')
 	if errors.Is(err, io.EOF) && text != "" {
 		err = nil
-	}
-	if errors.Is(err, io.EOF) {
-		err = errors.New("no more on standard input: give --keys-file FILE, or type them at a terminal")
 	}
 	return text, err
 }

@@ -54,7 +54,7 @@ func (i *initialisation) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if keys == nil {
+	if keys == nil || keys.Make == nil {
 		return cli.Usagef("say where the keys are to go: --keys-file FILE, with --recipient to have them encrypted, or --keep-in-cluster")
 	}
 	keys.Required = true
@@ -83,10 +83,8 @@ func (i *initialisation) renew(ctx context.Context, inst *installation.Installat
 	if inst.Present[vaultstage.Name] {
 		return fmt.Errorf("vault is not reset, because it was configured once and may hold secrets: %w", lost)
 	}
-	if !lost.Half {
-		if err := i.Confirm(lost.Error() + "\nIts volume is deleted now."); err != nil {
-			return fmt.Errorf("vault is not reset: %w", err)
-		}
+	if err := i.Confirm(lost.Error() + "\nIts volume is deleted now."); err != nil {
+		return fmt.Errorf("vault is not reset: %w", err)
 	}
 	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
 		return vaultstage.Reset(ctx, inst.Env(vaultstage.Name), vaultstage.Options{Keys: i.keys}, lost)
@@ -113,12 +111,14 @@ func (i *initialisation) next() error {
 // unsealing opens Vault's servers.
 func unsealing(o *cli.Options) *cobra.Command {
 	flags := &cli.KeyFlags{}
-	a := &cli.Apply{Options: o, Names: []string{vaultstage.Name}, Only: vaultstage.Opens}
+	a := &cli.Apply{Options: o, Names: []string{vaultstage.Name}, Only: vaultstage.Unseals}
 	cmd := &cobra.Command{
 		Use:   "unseal",
 		Short: "Open Vault, which is sealed after every restart of its pod",
 		Long: `Open Vault, which is sealed after every restart of its pod. The key shares come from --keys-file, from the Secret that
-` + "`init --keep-in-cluster`" + ` made, or are typed; elsewhere than at a terminal they are read from standard input, one a line.`,
+` + "`init --keep-in-cluster`" + ` made, or are typed; elsewhere than at a terminal they are read from standard input, one a line.
+
+Several holders run it one after the other, on any machine: each types their share and ends with an empty line.`,
 		Example: "  " + o.Command + " vault unseal --keys-file vault-keys.yaml",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -164,7 +164,8 @@ The rights for it come from the realm's service account. Before Vault knows that
 			if err != nil {
 				return err
 			}
-			given := vaultstage.Options{Keys: keys, Say: a.Say, Prove: prove}
+			given := vaultstage.Options{Keys: keys, Say: a.Say, Prove: prove, Sessions: &vaultstage.Sessions{}}
+			a.End = given.Sessions.Close
 			if token := os.Getenv("VAULT_TOKEN"); token != "" {
 				given.Token = vault.NewSecret(token)
 			}

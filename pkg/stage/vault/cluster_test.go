@@ -56,7 +56,7 @@ func (c *three) keys() Options { return Options{Keys: &Keys{File: c.file}, Say: 
 // opened wants those servers to be opened by a run, and no others.
 func (c *three) opened(t *testing.T, o Options, servers ...int) {
 	t.Helper()
-	done, err := apply(t, c.opener(t, o))
+	done, err := apply(t, c.unsealing(t, o))
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, c.transcript(), c.servers[0].Log())
 	}
@@ -146,7 +146,7 @@ func TestThreeServers(t *testing.T) {
 	c.opened(t, Options{})
 
 	c.restart(t, 1)
-	if _, err := apply(t, c.opener(t, Options{})); err == nil || !strings.Contains(err.Error(), "vault-1") || !strings.Contains(err.Error(), "kubectl onyxia vault unseal") {
+	if _, err := apply(t, c.unsealing(t, Options{})); err == nil || !strings.Contains(err.Error(), "vault-1") || !strings.Contains(err.Error(), "kubectl onyxia vault unseal") {
 		t.Errorf("one is sealed: %v", err)
 	}
 	c.opened(t, c.keys(), 1)
@@ -167,7 +167,7 @@ func TestThreeServers(t *testing.T) {
 	c.servers[0].Run(t)
 	other := filepath.Join(t.TempDir(), "other.yaml")
 	var before *vault.AlreadyInitialisedError
-	if _, err := apply(t, c.opener(t, Options{Keys: making(Keys{File: other, Required: true})})); !errors.As(err, &before) {
+	if _, err := apply(t, c.unsealing(t, Options{Keys: making(Keys{File: other, Required: true})})); !errors.As(err, &before) {
 		t.Errorf("initialised beside the others: %v", err)
 	}
 	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
@@ -181,7 +181,7 @@ func TestThreeServers(t *testing.T) {
 	if err := os.WriteFile(other, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apply(t, c.opener(t, Options{Keys: making(Keys{File: other})})); err == nil || !strings.Contains(err.Error(), "another server of the cluster has some") {
+	if _, err := apply(t, c.unsealing(t, Options{Keys: making(Keys{File: other})})); err == nil || !strings.Contains(err.Error(), "another server of the cluster has some") {
 		t.Errorf("by a file that was only begun: %v", err)
 	}
 	for _, lost := range []*vault.LostError{{Sealed: true}, {Half: true}} {

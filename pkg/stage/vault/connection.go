@@ -26,8 +26,8 @@ const (
 
 // forwarded is a client for one server by port-forward through the API server: keys and tokens cross the network inside
 // the API server's TLS only, and a sealed server, which no Service reaches, is reached.
-func (s *site) forwarded(pod string) *vault.Client {
-	transport := &http.Transport{DialContext: s.dialer(pod), IdleConnTimeout: time.Minute}
+func (s *site) forwarded(pod string, port int) *vault.Client {
+	transport := &http.Transport{DialContext: s.dialer(pod, port), IdleConnTimeout: time.Minute}
 	return &vault.Client{
 		HTTP:    &http.Client{Transport: transport, Timeout: requestTime},
 		Address: fmt.Sprintf("http://%s.%s.svc:%d", pod, s.namespace(), port),
@@ -35,7 +35,7 @@ func (s *site) forwarded(pod string) *vault.Client {
 }
 
 // dialer opens the tunnel at the first connection. A server that nobody has installed yet is known after its release.
-func (s *site) dialer(pod string) func(context.Context, string, string) (net.Conn, error) {
+func (s *site) dialer(pod string, port int) func(context.Context, string, string) (net.Conn, error) {
 	var mu sync.Mutex
 	var tunnel *kube.Tunnel
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +59,7 @@ func TestForeignIssuer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 
 	// The keys alone, so that the root token is known here.
-	if _, err := apply(t, l.opener(t, Options{Keys: making(Keys{File: file})})); err != nil {
+	if _, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file})})); err != nil {
 		t.Fatal(err)
 	}
 	opened := openedFile(t, file)
@@ -130,6 +132,36 @@ func TestForeignIssuer(t *testing.T) {
 			t.Errorf("said: %s", l.transcript())
 		}
 	})
+	t.Run("a root token given by hand is revoked as well", func(t *testing.T) {
+		root := l.rootByKeys(t, opened)
+		l.said = nil
+		done, err := apply(t, l.run(t, Options{Token: root.Token, Say: l.say}))
+		if err != nil || done[rootTokenID] != engine.Configure {
+			t.Errorf("%v, %v", done, err)
+		}
+		if lives, err := root.Lives(t.Context()); err != nil || lives {
+			t.Errorf("it lives: %v, %v", lives, err)
+		}
+		if said := l.transcript(); !strings.Contains(said, "unset it") || strings.Contains(said, root.Token.Reveal()) {
+			t.Errorf("said: %s", said)
+		}
+	})
+	t.Run("sessions by the keys end with the command", func(t *testing.T) {
+		sessions := &Sessions{}
+		o := keys()
+		o.Sessions = sessions
+		if _, err := apply(t, l.run(t, o)); err != nil {
+			t.Fatal(err)
+		}
+		root := l.rootByKeys(t, opened)
+		before := operatorTokens(t, root)
+		if err := sessions.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after := operatorTokens(t, root); before == 0 || after >= before {
+			t.Errorf("%d tokens of sessions before, %d after", before, after)
+		}
+	})
 	t.Run("a token that a Secret names", func(t *testing.T) {
 		var made struct {
 			Auth struct {
@@ -153,8 +185,31 @@ func TestForeignIssuer(t *testing.T) {
 	})
 }
 
+// operatorTokens counts the tokens that may configure.
+func operatorTokens(t *testing.T, root *vault.Client) (n int) {
+	t.Helper()
+	accessors, err := root.List(t.Context(), "auth/token/accessors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, accessor := range accessors {
+		var token struct {
+			Data struct {
+				Policies []string `json:"policies"`
+			} `json:"data"`
+		}
+		if err := root.Write(t.Context(), "auth/token/lookup-accessor", map[string]string{"accessor": accessor}, &token); err != nil && !errors.Is(err, vault.ErrPermissionDenied) {
+			t.Fatal(err)
+		}
+		if slices.Contains(token.Data.Policies, vault.OperatorPolicy) {
+			n++
+		}
+	}
+	return n
+}
+
 // rootByKeys makes a root token; it ends with the server.
-func (l *lab) rootByKeys(t *testing.T, opened vault.Opened) *vault.Client {
+func (l *lab) rootByKeys(t *testing.T, opened vault.DecryptedKeys) *vault.Client {
 	t.Helper()
 	token, err := l.client().GenerateRoot(t.Context(), vault.SharesOf(opened), nil)
 	if err != nil {
@@ -186,7 +241,7 @@ func TestDevMode(t *testing.T) {
 		if err != nil || len(token) < 20 {
 			t.Fatalf("%d characters, %v", len(token), err)
 		}
-		opened := vault.Opened{RootToken: vault.NewSecret(strings.TrimSpace(string(token)))}
+		opened := vault.DecryptedKeys{RootToken: vault.NewSecret(strings.TrimSpace(string(token)))}
 		if err := l.client().WithToken(opened.RootToken).Read(t.Context(), "sys/mounts", nil); err != nil {
 			t.Fatal(err)
 		}

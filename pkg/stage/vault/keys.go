@@ -15,8 +15,8 @@ type Keys struct {
 	Make *vault.Init
 	// Required makes it an error that Vault has keys and this document is not there.
 	Required bool
-	// Open opens the document; nil for one that needs no identity.
-	Open func(vault.Keys) (vault.Opened, error)
+	// Decrypt makes the keys of the document usable; nil for one that needs no identity.
+	Decrypt func(vault.Keys) (vault.DecryptedKeys, error)
 
 	keeper vault.Keeper
 }
@@ -45,23 +45,23 @@ func (k *Keys) document(ctx context.Context) (vault.Keys, error) {
 	return keys, nil
 }
 
-// opened reads and opens it.
-func (k *Keys) opened(ctx context.Context) (vault.Opened, error) {
+// read reads the document and decrypts its keys.
+func (k *Keys) read(ctx context.Context) (vault.DecryptedKeys, error) {
 	keys, err := k.document(ctx)
 	if err != nil {
-		return vault.Opened{}, err
+		return vault.DecryptedKeys{}, err
 	}
-	return k.open(keys)
+	return k.decrypted(keys)
 }
 
-func (k *Keys) open(keys vault.Keys) (vault.Opened, error) {
-	open := k.Open
-	if open == nil {
-		open = func(keys vault.Keys) (vault.Opened, error) { return keys.Open() }
+func (k *Keys) decrypted(keys vault.Keys) (vault.DecryptedKeys, error) {
+	decrypt := k.Decrypt
+	if decrypt == nil {
+		decrypt = func(keys vault.Keys) (vault.DecryptedKeys, error) { return keys.Decrypt() }
 	}
-	opened, err := open(keys)
+	decrypted, err := decrypt(keys)
 	if err != nil {
-		return vault.Opened{}, fmt.Errorf("%s: %w", k.keeper, err)
+		return vault.DecryptedKeys{}, fmt.Errorf("%s: %w", k.keeper, err)
 	}
-	return opened, nil
+	return decrypted, nil
 }

@@ -192,14 +192,14 @@ func others(list []engine.Step) []engine.Step {
 	return more
 }
 
-// opener is the run of the steps that give Vault its keys and open it.
-func (l *lab) opener(t *testing.T, o Options) engine.Run {
+// unsealing is the run of the steps that give Vault its keys and open it.
+func (l *lab) unsealing(t *testing.T, o Options) engine.Run {
 	t.Helper()
 	s, err := newSite(t.Context(), l.env, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := s.opening()
+	list := s.unsealing()
 	return engine.Run{Steps: append(list, others(list)...)}
 }
 

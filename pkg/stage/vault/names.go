@@ -41,12 +41,14 @@ func sealID(server string) engine.ID { return engine.ID(sealPrefix + server) }
 
 const sealPrefix = "seal.vault/"
 
-// Opens tells the steps of `vault unseal`.
-func Opens(s engine.Step) bool { return s.ID == KeysID || strings.HasPrefix(string(s.ID), sealPrefix) }
+// Unseals tells the steps of `vault unseal`.
+func Unseals(s engine.Step) bool {
+	return s.ID == KeysID || strings.HasPrefix(string(s.ID), sealPrefix)
+}
 
 // Proves tells the steps of `vault proof`.
 func Proves(s engine.Step) bool {
-	return Opens(s) || slices.Contains([]engine.ID{rightsID, reachID, stage.VaultReadyID}, s.ID)
+	return Unseals(s) || slices.Contains([]engine.ID{rightsID, reachID, stage.VaultReadyID}, s.ID)
 }
 
 // Configures tells the steps of `vault configure`: all but those of the server itself.

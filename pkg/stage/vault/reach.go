@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
@@ -37,7 +36,7 @@ func (r *reachable) Observe(ctx context.Context) (string, error) {
 		return r.env.Platform.VaultURL() + " is " + state.String(), nil
 	}
 	if err == nil {
-		err = client.Preflight(ctx, "auth/"+platform.VaultAuth+"/login", http.MethodPost, r.env.Platform.OnyxiaURL())
+		err = client.Preflight(ctx, "auth/"+r.env.Platform.Vault.AuthPath+"/login", http.MethodPost, r.env.Platform.OnyxiaURL())
 	}
 	if err != nil && ctx.Err() == nil {
 		return err.Error(), nil

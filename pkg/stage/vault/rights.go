@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
 
@@ -22,6 +22,8 @@ type rightsSeen struct {
 	keys bool
 	// trouble is why there is no way at all.
 	trouble string
+	// passing says that the trouble may end without a person.
+	passing bool
 }
 
 // Observe takes the rights that can be had without writing. A Vault that is not open is known after that.
@@ -33,14 +35,11 @@ func (r *rights) Observe(ctx context.Context) (rightsSeen, error) {
 	if err := r.closed(ctx); err != nil {
 		return rightsSeen{}, err
 	}
-	trouble, err := r.without(ctx)
-	switch {
-	case err == nil && trouble == "":
-		return rightsSeen{open: true}, nil
-	case r.site.keys != nil && r.site.options.Token.Empty() && !errors.Is(err, vault.ErrSealed):
+	seen, err := r.without(ctx)
+	if !seen.open && r.site.keys != nil && r.site.options.Token.Empty() && !errors.Is(err, vault.ErrSealed) {
 		return rightsSeen{keys: true}, nil
 	}
-	return rightsSeen{trouble: trouble}, err
+	return seen, err
 }
 
 // closed is *engine.NotYetError as long as nobody can have rights.
@@ -59,55 +58,66 @@ func (r *rights) closed(ctx context.Context) error {
 }
 
 // without opens a session without keys; the trouble is why it can't.
-func (r *rights) without(ctx context.Context) (trouble string, err error) {
+func (r *rights) without(ctx context.Context) (rightsSeen, error) {
 	token, err := r.site.token(ctx)
 	switch {
 	case err != nil:
-		return "", err
+		return rightsSeen{}, err
 	case !token.Empty():
 		return r.given(ctx, token)
 	case r.site.operated():
 		return r.operator(ctx)
 	}
-	return "nobody in this run has rights on vault: " + r.advice(), nil
+	return rightsSeen{trouble: "nobody in this run has rights on vault: " + r.advice()}, nil
 }
 
 // given takes a token that somebody made.
-func (r *rights) given(ctx context.Context, token vault.Secret) (trouble string, err error) {
-	open := func(ctx context.Context) (*vault.Session, error) {
-		return vault.Rights{Client: r.site.reached[0], Token: token}.Open(ctx)
-	}
-	made, err := open(ctx)
-	if err != nil {
-		return "", err
-	}
+func (r *rights) given(ctx context.Context, token vault.Secret) (rightsSeen, error) {
+	open := func(context.Context) (*vault.Session, error) { return r.site.reached[0].Lend(token), nil }
+	made := r.site.reached[0].Lend(token)
 	lives, err := made.Client.Lives(ctx)
 	if err != nil {
-		return "", err
+		return rightsSeen{}, err
 	}
 	if !lives {
-		return "the token given for vault is not accepted: it has expired, was revoked, or is another Vault's; " + r.advice(), nil
+		return rightsSeen{trouble: "the token given for vault is not accepted: it has expired, was revoked, or is another Vault's; " + r.advice()}, nil
 	}
 	r.site.session.use(made, open)
-	return "", nil
+	return rightsSeen{open: true}, nil
 }
 
-// operator logs in as the realm's service account. That Vault does not know it yet is no error.
-func (r *rights) operator(ctx context.Context) (trouble string, err error) {
+// operator logs in as the realm's service account. That Vault does not know it, or refuses it, is no error: what is wrong
+// may be mended with the keys, or by another step.
+func (r *rights) operator(ctx context.Context) (rightsSeen, error) {
 	made, err := r.login(ctx)
-	var refused *vault.APIError
-	if errors.As(err, &refused) && refused.Status >= 400 && refused.Status < 500 {
-		return "vault does not know the realm's service account yet, so its keys are needed once: " + r.advice(), nil
-	}
 	if err != nil {
-		return "", err
+		return r.refused(err)
 	}
 	r.site.session.use(made, r.login)
-	return "", nil
+	return rightsSeen{open: true}, nil
+}
+
+// refused tells a Vault that has no login, no configuration of it or no role for the service account from one that has, and
+// refuses it (vault 1.14.1). Where nothing is mounted it denies permission, so that nobody learns what is.
+func (r *rights) refused(err error) (rightsSeen, error) {
+	var answer *vault.APIError
+	switch {
+	case !errors.As(err, &answer) || answer.Status >= 500 || errors.Is(err, vault.ErrSealed):
+		return rightsSeen{}, err
+	case errors.Is(err, vault.ErrPermissionDenied), errors.Is(err, vault.ErrNotFound), answer.Says("could not be found"), answer.Says("could not load configuration"):
+		return rightsSeen{trouble: "vault does not know the realm's service account yet, so its keys are needed once: " + r.advice()}, nil
+	case answer.Status == http.StatusTooManyRequests, answer.Says("fetching keys"), answer.Says("token is expired"), answer.Says("not yet valid"):
+		return rightsSeen{passing: true, trouble: fmt.Sprintf("vault cannot check the realm's service account: %s; it has to reach %s, and the clocks have to agree", err, r.site.env.Platform.Issuer())}, nil
+	}
+	return rightsSeen{trouble: fmt.Sprintf("vault refuses the realm's service account: %s; if the realm or its address changed since vault was configured, its keys are needed once: %s", err, r.advice())}, nil
 }
 
 func (r *rights) login(ctx context.Context) (*vault.Session, error) {
-	return vault.Rights{Client: r.site.reached[0], JWT: r.site.operatorToken, AuthPath: platform.VaultAuth, Role: operatorRole}.Open(ctx)
+	jwt, err := r.site.operatorToken(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("token of the service account: %w", err)
+	}
+	return r.site.reached[0].Login(ctx, r.site.env.Platform.Vault.AuthPath, operatorRole, jwt)
 }
 
 // operatorToken is a token of the realm for the service account. Its secret is read from Keycloak each time and kept nowhere.
@@ -149,7 +159,11 @@ func (r *rights) Plan(seen rightsSeen) engine.Change {
 // Apply makes a token with the keys.
 func (r *rights) Apply(ctx context.Context, _ rightsSeen) error {
 	open := func(ctx context.Context) (*vault.Session, error) {
-		return vault.Rights{Client: r.site.reached[0], Keys: r.site.keys.opened, Policy: r.site.policy, Report: r.site.say}.Open(ctx)
+		keys, err := r.site.keys.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return r.site.reached[0].SessionByKeys(ctx, r.site.makesRoot, keys, r.site.policy, r.site.say)
 	}
 	made, err := open(ctx)
 	if err != nil {
@@ -165,5 +179,5 @@ func (r *rights) Ready(ctx context.Context) (engine.Health, error) {
 	if err != nil {
 		return engine.Health{}, err
 	}
-	return engine.Health{Ready: seen.open, Reason: seen.trouble, Hopeless: seen.trouble != ""}, nil
+	return engine.Health{Ready: seen.open, Reason: seen.trouble, Hopeless: seen.trouble != "" && !seen.passing}, nil
 }

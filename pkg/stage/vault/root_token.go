@@ -11,20 +11,25 @@ import (
 )
 
 // rootToken is what the keys began with: it may do everything, and is of no use once the realm's service account can
-// configure Vault, or, with another issuer, key shares make a new one. It is revoked as soon as a run that has the keys
-// sees that all stands.
+// configure Vault, or, with another issuer, key shares make a new one. It is revoked as soon as a run that has it, in the
+// key document or given by hand, sees that all stands.
 type rootToken struct{ site *site }
 
-// rootTokenSeen is what the key document says of it.
+// rootTokenSeen is where a root token still is.
 type rootTokenSeen struct {
-	// Keeper is where a root token still is; empty if there is none, or no document at hand.
+	// Keeper is where; empty if there is none, or none at hand.
 	Keeper string
+	// Given says that it was given by hand, and stands in no document of ours.
+	Given bool
 	// Locked is why it cannot be revoked with what this run has.
 	Locked string
 }
 
-// Observe looks into the document; without one there is nothing to see.
+// Observe looks into the document, and at the token that was given; without either there is nothing to see.
 func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
+	if seen, err := r.given(ctx); err != nil || seen.Given {
+		return seen, err
+	}
 	keys := r.site.keys
 	if keys == nil {
 		return rootTokenSeen{}, nil
@@ -41,29 +46,46 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 		return rootTokenSeen{}, nil
 	}
 	seen := rootTokenSeen{Keeper: keys.keeper.String()}
-	if _, err := keys.open(document); err != nil {
+	if _, err := keys.decrypted(document); err != nil {
 		seen.Locked = err.Error()
-		r.site.env.Warn("the root token is still good: " + seen.Locked + ", then run `vault configure` again, or revoke it by hand with vault token revoke -self")
+		r.site.env.Warn("the root token is still good: " + seen.Locked + "; then run `vault configure` again with it in VAULT_TOKEN, which revokes it, or revoke it by hand with vault token revoke -self")
 		return seen, nil
 	}
-	err = r.wayBack(ctx)
-	if errors.Is(err, vault.ErrGenerateRootClosed) {
-		seen.Locked, err = err.Error(), nil
-		r.site.env.Warn("the root token is still good, and kept in " + seen.Keeper + ", because nothing else leads back into this vault: " + seen.Locked)
-	}
-	return seen, err
+	return r.wayBack(ctx, seen)
 }
 
-// wayBack is nil if there will be rights without the root token. Where the realm's service account has them, Apply tries it.
-func (r *rootToken) wayBack(ctx context.Context) error {
-	if r.site.operated() {
-		return nil
+// given looks at the token that was given by hand. Other than a root token it is nobody's business to revoke.
+func (r *rootToken) given(ctx context.Context) (rootTokenSeen, error) {
+	token := r.site.options.Token
+	if token.Empty() {
+		return rootTokenSeen{}, nil
 	}
-	err := r.site.reached[0].MakesRoot(ctx)
-	if errors.Is(err, vault.ErrSealed) {
-		return &engine.NotYetError{After: sealID(r.site.servers()[0]), Why: "vault is sealed"}
+	root, err := r.site.reached[0].WithToken(token).IsRoot(ctx)
+	if errors.Is(err, vault.ErrSealed) || errors.Is(err, vault.ErrNotInitialised) {
+		return rootTokenSeen{}, &engine.NotYetError{After: sealID(r.site.servers()[0])}
 	}
-	return err
+	if err != nil || !root {
+		return rootTokenSeen{}, err
+	}
+	return r.wayBack(ctx, rootTokenSeen{Keeper: "the environment", Given: true})
+}
+
+// wayBack looks for the rights that there will be without the root token: those of the realm's service account, which Apply
+// tries, and those that key shares make.
+func (r *rootToken) wayBack(ctx context.Context, seen rootTokenSeen) (rootTokenSeen, error) {
+	err := r.site.makesRoot.MakesRoot(ctx)
+	switch {
+	case errors.Is(err, vault.ErrSealed):
+		return seen, &engine.NotYetError{After: sealID(r.site.servers()[0]), Why: "vault is sealed"}
+	case !errors.Is(err, vault.ErrGenerateRootClosed):
+		return seen, err
+	case r.site.operated():
+		r.site.env.Warn("once the root token is revoked, the realm's service account is the only way into this vault: if the realm or its address changes, its keys make a new root token only with vault.generateRoot (docs/vault.md, Coming back in)")
+		return seen, nil
+	}
+	seen.Locked = err.Error()
+	r.site.env.Warn("the root token is still good, and kept in " + seen.Keeper + ", because nothing else leads back into this vault: " + seen.Locked)
+	return seen, nil
 }
 
 // toBeMade is *engine.NotYetError when this run is going to make the document.
@@ -90,19 +112,33 @@ func (r *rootToken) Plan(seen rootTokenSeen) engine.Change {
 }
 
 // Apply revokes it and takes it out of the document, if there are rights without it.
-func (r *rootToken) Apply(ctx context.Context, _ rootTokenSeen) error {
+func (r *rootToken) Apply(ctx context.Context, seen rootTokenSeen) error {
 	if r.site.operated() {
 		rights := rights{site: r.site}
 		if _, err := rights.login(ctx); err != nil {
 			return fmt.Errorf("the root token is kept, because the realm's service account cannot take its place: %w", err)
 		}
 	}
-	opened, err := r.site.keys.opened(ctx)
+	if seen.Given {
+		return r.revokeGiven(ctx)
+	}
+	keys, err := r.site.keys.read(ctx)
 	if err != nil {
 		return err
 	}
 	if err := r.site.session.close(ctx); err != nil {
 		return err
 	}
-	return r.site.reached[0].Retire(ctx, r.site.keys.keeper, opened)
+	return r.site.reached[0].Retire(ctx, r.site.keys.keeper, keys)
+}
+
+func (r *rootToken) revokeGiven(ctx context.Context) error {
+	if err := r.site.session.close(ctx); err != nil {
+		return err
+	}
+	if err := r.site.reached[0].WithToken(r.site.options.Token).RevokeSelf(ctx); err != nil {
+		return err
+	}
+	r.site.say("the token in VAULT_TOKEN was Vault's root token and is revoked now: unset it")
+	return nil
 }

@@ -45,7 +45,7 @@ func TestReleaseOfSealedServer(t *testing.T) {
 		t.Error("waits for a sealed server")
 	}
 	file := filepath.Join(t.TempDir(), "keys.yaml")
-	if _, err := apply(t, l.opener(t, Options{Keys: making(Keys{File: file})})); err != nil {
+	if _, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file})})); err != nil {
 		t.Fatal(err)
 	}
 	if settled() {

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -80,4 +81,29 @@ func (s *session) close(ctx context.Context) error {
 	err := s.open.Close(ctx)
 	s.open = nil
 	return err
+}
+
+// Sessions are what the runs of one command opened in Vault. The command closes them however it ends; one that stays open,
+// because the command was killed, ends by itself after vault.SessionTime.
+type Sessions struct {
+	mu   sync.Mutex
+	list []*session
+}
+
+func (s *Sessions) add(one *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, one)
+}
+
+// Close revokes their tokens.
+func (s *Sessions) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, one := range s.list {
+		errs = append(errs, one.close(ctx))
+	}
+	s.list = nil
+	return errors.Join(errs...)
 }

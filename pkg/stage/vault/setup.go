@@ -30,19 +30,24 @@ func (s *site) setup() (vault.Setup, error) {
 	user, group := schema.VaultFolders(p)
 	setup := vault.Setup{
 		Access: s.session.client, Needs: []engine.ID{rightsID},
-		AuthPath: platform.VaultAuth, KV: platform.VaultMount, PolicyName: platform.VaultPolicy, RoleName: platform.VaultRole,
+		AuthPath: p.Vault.AuthPath, KV: p.Vault.KVEngine, PolicyName: p.VaultPolicy(), RoleName: platform.VaultRole,
 		Issuer: p.Issuer(), CAPEM: string(p.CAPEM), Audience: platform.VaultClientID,
 		UserClaim: p.Auth.UsernameClaim, GroupsClaim: p.Auth.GroupsClaim,
 		UserPrefix: user, GroupPrefix: group, NamesChecked: s.hasRealm(), Groups: groupsOfAUser,
 		TTL: userTTL, MaxTTL: userMaxTTL, Origin: p.OnyxiaURL(), UI: s.uiLogin(),
-		Lasting: !s.external(),
+		Lasting: !s.external(), Shared: s.external(),
 	}
-	if p.Auth.Mode != "install" {
-		// The users of a realm that was there before may be older than its rule for names.
+	if p.Auth.Mode != "install" || user == "" {
+		// The users of a realm that was there before may be older than its rule for names; and without a prefix a name that
+		// slipped through opens the folder of a group.
 		setup.Names = func(doubt string) { s.env.Warn("vault: " + doubt) }
 	}
 	if !s.external() {
-		setup.AuditFile, setup.AuditDeclared = "stdout", s.release.Flavor == vault.FlavorOpenBao && !s.release.Dev
+		setup.AuditFile, setup.AuditDeclared = "stdout", s.release.Flavor == vault.FlavorOpenBao
+	}
+	if s.release.Dev && s.release.Flavor == vault.FlavorOpenBao {
+		// It takes no audit device by its API (see vault.Setup.AuditDeclared), and a server in dev mode has no configuration.
+		setup.AuditFile, setup.AuditDeclared = "", false
 	}
 	if s.operated() {
 		setup.Operator = &vault.OperatorLogin{Role: operatorRole, UserClaim: "azp", Claims: map[string]string{"azp": operatorClient}}

@@ -26,6 +26,8 @@ type site struct {
 	chart   profile.Chart
 	// reached are the connections to the servers, without a token.
 	reached []*vault.Client
+	// makesRoot is the connection by which key shares make root tokens.
+	makesRoot *vault.Client
 	// keys is nil when nobody knows where they are.
 	keys    *Keys
 	session session
@@ -42,19 +44,27 @@ func newSite(ctx context.Context, env stage.Env, o Options) (*site, error) {
 	if o.Keys != nil {
 		s.keys = o.Keys.at(s)
 	}
+	if o.Sessions != nil {
+		o.Sessions.add(&s.session)
+	}
 	if s.external() {
 		public, err := env.Public()
 		if err != nil {
 			return nil, err
 		}
 		s.reached = []*vault.Client{{HTTP: public, Address: env.Platform.VaultURL()}}
+		s.makesRoot = s.reached[0]
 		return s, nil
 	}
 	if err := s.chosen(); err != nil {
 		return nil, err
 	}
 	for _, pod := range s.servers() {
-		s.reached = append(s.reached, s.forwarded(pod))
+		s.reached = append(s.reached, s.forwarded(pod, port))
+	}
+	s.makesRoot = s.reached[0]
+	if s.release.Flavor == vault.FlavorOpenBao && s.release.GenerateRoot {
+		s.makesRoot = s.forwarded(s.release.Pod(), vault.GenerateRootPort)
 	}
 	return s, s.kept(ctx)
 }
@@ -70,6 +80,10 @@ func (s *site) chosen() error {
 	s.release = vault.Release{
 		Flavor: p.Vault.Flavor, Image: component.Images["server"], Dev: p.Vault.Mode == "dev", Replicas: p.Vault.Replicas,
 		Host: p.VaultHost(), IngressClass: p.Ingress.Class, Size: p.Vault.Size, StorageClass: p.Vault.StorageClass,
+		GenerateRoot: p.Vault.GenerateRoot,
+	}
+	if s.release.GenerateRoot {
+		s.env.Warn("vault.generateRoot is on: key shares alone make root tokens, and on Vault whoever reaches the server can disturb that; switch it off again when you are back in")
 	}
 	if s.release.Dev {
 		s.env.Warn("vault.mode is dev: every secret of every user is gone when its pod restarts, and whoever reads the pod's log is root in it; for trying out only")

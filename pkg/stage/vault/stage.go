@@ -25,6 +25,8 @@ type Options struct {
 	Shares func(context.Context) (vault.Shares, error)
 	// Say is told what the unsealing and the proof do, one line at a time; nil for nobody.
 	Say func(string)
+	// Sessions gathers what is to be closed when the command ends; nil if nobody does.
+	Sessions *Sessions
 	// Prove runs the proof although it was run for this configuration before.
 	Prove bool
 }
@@ -62,7 +64,7 @@ func steps(ctx context.Context, env stage.Env, o Options) ([]engine.Step, error)
 			return nil, err
 		}
 	}
-	list = append(list, s.opening()...)
+	list = append(list, s.unsealing()...)
 	s.realm = s.clients()
 	inside, err := s.inside(ctx)
 	if err != nil {

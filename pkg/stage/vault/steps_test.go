@@ -27,6 +27,9 @@ func TestSteps(t *testing.T) {
 		"dev": {func(c *platform.Config) { c.Vault.Mode = "dev" },
 			[]engine.ID{"release.helm/vault", "seal.vault/vault-0", "role.vault/onyxia-user"},
 			[]engine.ID{KeysID, "persistentvolumeclaim/data-vault-0", "role.vault/onyxia-operator", rootTokenID}, "every secret of every user is gone"},
+		"openbao in dev mode": {func(c *platform.Config) { c.Vault.Flavor, c.Vault.Mode = "openbao", "dev" },
+			[]engine.ID{"release.helm/openbao", "role.vault/onyxia-user"}, []engine.ID{"audit.vault/stdout"}, ""},
+		"the way back open": {func(c *platform.Config) { c.Vault.GenerateRoot = true }, nil, nil, "vault.generateRoot is on"},
 		"external": {func(c *platform.Config) { c.Vault.Mode, c.Vault.URL = "external", "http://127.0.0.1:9" },
 			[]engine.ID{"seal.vault/external", "client.keycloak/vault", "mount.vault/onyxia-kv", stage.VaultReadyID},
 			[]engine.ID{"release.helm/vault", "audit.vault/stdout", "role.vault/onyxia-operator", "auth.vault/oidc", rootTokenID}, ""},
@@ -135,7 +138,7 @@ func TestFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 		setup, err := s.setup()
-		if err != nil || setup.UserPrefix != want || setup.GroupPrefix != "projet-" || !setup.NamesChecked {
+		if err != nil || setup.UserPrefix != want || setup.GroupPrefix != "projet-" || !setup.NamesChecked || (setup.Names != nil) != (want == "") {
 			t.Errorf("%s: %q %q %v, %v", version, setup.UserPrefix, setup.GroupPrefix, setup.NamesChecked, err)
 		}
 	}
@@ -187,7 +190,7 @@ func TestParts(t *testing.T) {
 		}
 		return n, ids
 	}
-	if n, ids := count(Opens); n != 2 {
+	if n, ids := count(Unseals); n != 2 {
 		t.Errorf("unseal: %s", ids)
 	}
 	if n, ids := count(Proves); n != 5 {

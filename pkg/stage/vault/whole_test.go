@@ -173,7 +173,7 @@ func TestWholeStage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 
 	// Keys first, as `vault init` makes them, so that the root token can be looked for later.
-	if _, err := apply(t, l.opener(t, Options{Keys: making(Keys{File: file})})); err != nil {
+	if _, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file})})); err != nil {
 		t.Fatal(err)
 	}
 	opened := openedFile(t, file)
@@ -272,7 +272,7 @@ func TestWholeStage(t *testing.T) {
 }
 
 // external makes the same by a token that was given, at a Vault that lives elsewhere.
-func (l *lab) external(t *testing.T, opened vault.Opened) {
+func (l *lab) external(t *testing.T, opened vault.DecryptedKeys) {
 	root, err := l.client().GenerateRoot(t.Context(), vault.SharesOf(opened), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -320,7 +320,7 @@ func (l *lab) leavesNothing(t *testing.T) {
 }
 
 // tellsNothing looks for the keys in all that was said, and in every object of the cluster.
-func (l *lab) tellsNothing(t *testing.T, opened vault.Opened) {
+func (l *lab) tellsNothing(t *testing.T, opened vault.DecryptedKeys) {
 	t.Helper()
 	places := map[string]string{"output": l.transcript(), "Vault's log": l.server.Log()}
 	if l.env.Platform.Vault.Mode == "dev" {

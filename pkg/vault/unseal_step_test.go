@@ -16,12 +16,12 @@ import (
 
 // A new Vault is initialised and opened as steps; the second run finds nothing to do; after a restart the plan says what
 // a person has to do, and with the key file does it.
-func TestOpening(t *testing.T) {
+func TestUnsealing(t *testing.T) {
 	s := startVault(t, "")
 	access := func(context.Context) (*Client, error) { return s.client(), nil }
 	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
 	steps := func(named bool) []engine.Step {
-		initialisation, opening := Initialisation{Access: access}, Opening{Access: access}
+		initialisation, opening := InitStep{Access: access}, UnsealStep{Access: access}
 		if named {
 			in := initOf(s, file)
 			in.Spool = s.spool(t)
@@ -95,7 +95,7 @@ func TestThreeServers(t *testing.T) {
 	}
 	for i, s := range servers {
 		access := func(context.Context) (*Client, error) { return s.client(), nil }
-		opening := Opening{Access: access, Shares: func(context.Context) (Shares, error) { return SharesOf(readKeys(t, file)), nil }}
+		opening := UnsealStep{Access: access, Shares: func(context.Context) (Shares, error) { return SharesOf(readKeys(t, file)), nil }}
 		run := engine.Run{Steps: []engine.Step{engine.New("unseal.vault/vault", opening)}}
 		plan, err := run.Plan(t.Context())
 		if err != nil {

@@ -15,36 +15,36 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// opener is a one-time OpenPGP pair. Vault seals its answer to the public half, so that the answer may lie anywhere.
-type opener struct{ entity *openpgp.Entity }
+// pgpPair is a one-time OpenPGP pair. Vault seals its answer to the public half, so that the answer may lie anywhere.
+type pgpPair struct{ entity *openpgp.Entity }
 
-// newOpener makes a pair. Its creation lies a day back, because Vault refuses a key that its own clock calls future.
-func newOpener(now time.Time) (opener, error) {
+// newPGPPair makes a pair. Its creation lies a day back, because Vault refuses a key that its own clock calls future.
+func newPGPPair(now time.Time) (pgpPair, error) {
 	config := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return now.Add(-24 * time.Hour) }}
 	entity, err := openpgp.NewEntity("kubectl-onyxia vault init", "one-time", "", config)
 	if err != nil {
-		return opener{}, fmt.Errorf("one-time OpenPGP key: %w", err)
+		return pgpPair{}, fmt.Errorf("one-time OpenPGP key: %w", err)
 	}
-	return opener{entity}, nil
+	return pgpPair{entity}, nil
 }
 
 // public is the public half in base64, as pgp_keys of sys/init takes it.
-func (o opener) public() (string, error) {
+func (p pgpPair) public() (string, error) {
 	var b bytes.Buffer
-	if err := o.entity.Serialize(&b); err != nil {
+	if err := p.entity.Serialize(&b); err != nil {
 		return "", fmt.Errorf("one-time OpenPGP key: %w", err)
 	}
 	return base64.StdEncoding.EncodeToString(b.Bytes()), nil
 }
 
 // private is the private half, armored and without a passphrase.
-func (o opener) private() (string, error) {
+func (p pgpPair) private() (string, error) {
 	var b bytes.Buffer
 	w, err := armor.Encode(&b, openpgp.PrivateKeyType, nil)
 	if err != nil {
 		return "", fmt.Errorf("one-time OpenPGP key: %w", err)
 	}
-	if err := o.entity.SerializePrivateWithoutSigning(w, nil); err != nil {
+	if err := p.entity.SerializePrivateWithoutSigning(w, nil); err != nil {
 		return "", fmt.Errorf("one-time OpenPGP key: %w", err)
 	}
 	if err := w.Close(); err != nil {
@@ -53,21 +53,21 @@ func (o opener) private() (string, error) {
 	return b.String() + "\n", nil
 }
 
-func readOpener(private string) (opener, error) {
+func readPGPPair(private string) (pgpPair, error) {
 	ring, err := openpgp.ReadArmoredKeyRing(strings.NewReader(private))
 	if err != nil || len(ring) != 1 {
-		return opener{}, fmt.Errorf("one-time OpenPGP key: not readable: the document of keys is damaged")
+		return pgpPair{}, fmt.Errorf("one-time OpenPGP key: not readable: the document of keys is damaged")
 	}
-	return opener{ring[0]}, nil
+	return pgpPair{ring[0]}, nil
 }
 
-// open reads one OpenPGP message in base64.
-func (o opener) open(message string) (Secret, error) {
+// decrypt reads one OpenPGP message in base64.
+func (p pgpPair) decrypt(message string) (Secret, error) {
 	sealed, err := base64.StdEncoding.DecodeString(message)
 	if err != nil {
 		return Secret{}, fmt.Errorf("not base64: the document of keys is damaged")
 	}
-	details, err := openpgp.ReadMessage(bytes.NewReader(sealed), openpgp.EntityList{o.entity}, nil, nil)
+	details, err := openpgp.ReadMessage(bytes.NewReader(sealed), openpgp.EntityList{p.entity}, nil, nil)
 	if err != nil {
 		return Secret{}, fmt.Errorf("cannot be opened with the one-time OpenPGP key: %w", err)
 	}
@@ -76,6 +76,32 @@ func (o opener) open(message string) (Secret, error) {
 		return Secret{}, fmt.Errorf("cannot be opened with the one-time OpenPGP key: %w", err)
 	}
 	return NewSecret(string(text)), nil
+}
+
+// encryptedTo tells whether an OpenPGP message is for a public key, both in base64. It needs no private key.
+func encryptedTo(message, public string) (bool, error) {
+	sealed, err := base64.StdEncoding.DecodeString(message)
+	if err != nil {
+		return false, fmt.Errorf("vault's answer is not base64: %w", err)
+	}
+	text, err := base64.StdEncoding.DecodeString(public)
+	if err != nil {
+		return false, fmt.Errorf("OpenPGP key: not base64: %w", err)
+	}
+	ring, err := openpgp.ReadKeyRing(bytes.NewReader(text))
+	if err != nil || len(ring) != 1 {
+		return false, fmt.Errorf("OpenPGP key: not one public key")
+	}
+	ids := map[uint64]bool{ring[0].PrimaryKey.KeyId: true}
+	for _, sub := range ring[0].Subkeys {
+		ids[sub.PublicKey.KeyId] = true
+	}
+	first, err := packet.Read(bytes.NewReader(sealed))
+	if err != nil {
+		return false, fmt.Errorf("vault's answer is no OpenPGP message: %w", err)
+	}
+	key, ok := first.(*packet.EncryptedKey)
+	return ok && ids[key.KeyId], nil
 }
 
 // ParseHolders reads OpenPGP public keys of key holders, one in each text, armored or in base64, and gives them as Vault
@@ -97,7 +123,7 @@ func ParseHolders(texts ...[]byte) ([]string, error) {
 		if _, usable := ring[0].EncryptionKey(time.Now()); !usable {
 			return nil, fmt.Errorf("OpenPGP key %d (%x): cannot be encrypted to: expired, revoked or for signing only", i+1, ring[0].PrimaryKey.Fingerprint)
 		}
-		public, err := opener{ring[0]}.public()
+		public, err := pgpPair{ring[0]}.public()
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +154,7 @@ func sealAge(text string, recipients []age.Recipient) (string, error) {
 
 func openAge(text string, identities []age.Identity) (string, error) {
 	if len(identities) == 0 {
-		return "", fmt.Errorf("keys of vault: they are encrypted with age; give the identity file of a recipient")
+		return "", fmt.Errorf("keys of vault: they are encrypted with age; give the identity file of a recipient: --identity FILE")
 	}
 	r, err := age.Decrypt(agearmor.NewReader(strings.NewReader(text)), identities...)
 	if err != nil {

@@ -15,23 +15,23 @@ import (
 // patience is how long the answer of an initialisation that was interrupted is waited for; a server takes some seconds.
 const patience = time.Minute
 
-// opening makes the steps by which servers get their keys and are opened. Where nobody gave a key they say what to do,
+// unsealing makes the steps by which servers get their keys and are opened. Where nobody gave a key they say what to do,
 // and end the run rather than wait for a person.
-func (s *site) opening() []engine.Step {
+func (s *site) unsealing() []engine.Step {
 	var list []engine.Step
 	var before []engine.ID
 	if !s.external() {
 		before = append(before, s.releaseID())
 	}
 	if !s.release.Dev {
-		first := initialisation{Initialisation: vault.Initialisation{Access: s.reach(0), Init: s.making()}, site: s}
+		first := initialisation{InitStep: vault.InitStep{Access: s.reach(0), Init: s.making()}, site: s}
 		list = append(list, engine.New(KeysID, first, before...))
 		before = append(before, KeysID)
 	}
 	// All at once: which server has to be open before another can join is for them to find out.
 	for i, server := range s.servers() {
 		report := func(line string) { s.say(server + ": " + line) }
-		list = append(list, engine.New(sealID(server), vault.Opening{Access: s.reach(i), Shares: s.shares(), Report: report}, before...))
+		list = append(list, engine.New(sealID(server), vault.UnsealStep{Access: s.reach(i), Shares: s.shares(), Report: report}, before...))
 	}
 	return list
 }
@@ -71,11 +71,11 @@ func (s *site) shares() func(context.Context) (vault.Shares, error) {
 	switch {
 	case s.keys != nil:
 		return func(ctx context.Context) (vault.Shares, error) {
-			opened, err := s.keys.opened(ctx)
+			decrypted, err := s.keys.read(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return vault.SharesOf(opened), nil
+			return vault.SharesOf(decrypted), nil
 		}
 	case s.options.Shares != nil:
 		return func(ctx context.Context) (vault.Shares, error) {
@@ -101,14 +101,14 @@ func (o oneByOne) Next(ctx context.Context, missing int) (vault.Secret, error) {
 
 // initialisation adds what a command wants to be told, and what the other servers of a cluster know.
 type initialisation struct {
-	vault.Initialisation
+	vault.InitStep
 	site *site
 }
 
 // Observe is told early where keys will be needed, and refuses a document that is not this Vault's. A first server without
 // keys has lost its volume if another one has them: it has to join that, and must not become a Vault of its own.
 func (i initialisation) Observe(ctx context.Context) (vault.InitSeen, error) {
-	seen, err := i.Initialisation.Observe(ctx)
+	seen, err := i.InitStep.Observe(ctx)
 	var notYet *engine.NotYetError
 	if errors.As(err, &notYet) && i.Init == nil {
 		return seen, &engine.NotYetError{After: notYet.After, Why: "it will wait there, unless you say where its keys are to go: --keys-file FILE"}
@@ -146,7 +146,7 @@ func (i initialisation) others(ctx context.Context, seen *vault.InitSeen) error 
 
 // Ready tells whether there are keys.
 func (i initialisation) Ready(ctx context.Context) (engine.Health, error) {
-	health, err := i.Initialisation.Ready(ctx)
+	health, err := i.InitStep.Ready(ctx)
 	if err != nil || health.Ready {
 		return health, err
 	}

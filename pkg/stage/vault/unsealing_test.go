@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -18,14 +19,14 @@ import (
 
 // A new Vault in a pod is initialised through an exec and opened through a port-forward; the second run finds nothing to
 // do; without keys a run ends at once and says what a person has to do.
-func TestOpening(t *testing.T) {
+func TestUnsealing(t *testing.T) {
 	l := newLab(t, nil)
 	l.runServer(t)
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 
 	ends := func(command string, o Options) {
 		t.Helper()
-		_, waited, err := applied(t, l.opener(t, o))
+		_, waited, err := applied(t, l.unsealing(t, o))
 		if err == nil || !strings.Contains(err.Error(), command) || errors.Is(err, engine.ErrTimeout) || len(waited) > 0 {
 			t.Fatalf("%v, waited for %v", err, waited)
 		}
@@ -35,7 +36,7 @@ func TestOpening(t *testing.T) {
 		t.Fatalf("a run without a destination made a file: %v", err)
 	}
 
-	done, err := apply(t, l.opener(t, Options{Keys: making(Keys{File: file}), Say: l.say}))
+	done, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file}), Say: l.say}))
 	if err != nil || done[KeysID] != engine.Create || len(done) != 2 {
 		t.Fatalf("%v, %v", done, err)
 	}
@@ -47,12 +48,12 @@ func TestOpening(t *testing.T) {
 		t.Errorf("said: %s", l.transcript())
 	}
 	for _, o := range []Options{{}, {Keys: making(Keys{File: file})}} {
-		if done, err := apply(t, l.opener(t, o)); err != nil || len(done) != 0 {
+		if done, err := apply(t, l.unsealing(t, o)); err != nil || len(done) != 0 {
 			t.Fatalf("again: %v, %v", done, err)
 		}
 	}
 	// Another file's keys are not these.
-	_, err = apply(t, l.opener(t, Options{Keys: making(Keys{File: file + ".other", Required: true})}))
+	_, err = apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file + ".other", Required: true})}))
 	var before *vault.AlreadyInitialisedError
 	if err == nil || !errors.As(err, &before) {
 		t.Fatalf("initialised again: %v", err)
@@ -61,7 +62,7 @@ func TestOpening(t *testing.T) {
 	l.server.Kill()
 	l.server.Run(t)
 	ends("kubectl onyxia vault unseal", Options{})
-	if done, err := apply(t, l.opener(t, Options{Keys: &Keys{File: file}})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
+	if done, err := apply(t, l.unsealing(t, Options{Keys: &Keys{File: file}})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
 		t.Fatalf("opened by the file: %v, %v", done, err)
 	}
 
@@ -78,12 +79,12 @@ func TestOpening(t *testing.T) {
 			return line, nil
 		}}, nil
 	}
-	if done, err := apply(t, l.opener(t, Options{Shares: typed})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
+	if done, err := apply(t, l.unsealing(t, Options{Shares: typed})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
 		t.Fatalf("opened by a person: %v, %v", done, err)
 	}
 }
 
-func openedFile(t *testing.T, file string) vault.Opened {
+func openedFile(t *testing.T, file string) vault.DecryptedKeys {
 	t.Helper()
 	text, err := vault.KeyFile{Path: file}.Read(t.Context())
 	if err != nil {
@@ -93,7 +94,7 @@ func openedFile(t *testing.T, file string) vault.Opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := keys.Open()
+	opened, err := keys.Decrypt()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func openedFile(t *testing.T, file string) vault.Opened {
 func TestKeptInCluster(t *testing.T) {
 	l := newLab(t, nil)
 	l.runServer(t)
-	if done, err := apply(t, l.opener(t, Options{Keys: making(Keys{Required: true})})); err != nil || len(done) != 2 {
+	if done, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{Required: true})})); err != nil || len(done) != 2 {
 		t.Fatalf("%v, %v", done, err)
 	}
 	secret, err := l.cluster.Clientset().CoreV1().Secrets(l.namespace()).Get(t.Context(), KeysSecret, metav1.GetOptions{})
@@ -113,7 +114,7 @@ func TestKeptInCluster(t *testing.T) {
 	}
 	l.server.Kill()
 	l.server.Run(t)
-	if done, err := apply(t, l.opener(t, Options{})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
+	if done, err := apply(t, l.unsealing(t, Options{})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
 		t.Fatalf("after a restart: %v, %v", done, err)
 	}
 	// What is there is never overwritten.
@@ -123,13 +124,37 @@ func TestKeptInCluster(t *testing.T) {
 	}
 }
 
+// Keys in the cluster that are encrypted to somebody are opened by that one's identity, and by nothing else.
+func TestKeptInClusterEncrypted(t *testing.T) {
+	l := newLab(t, nil)
+	l.runServer(t)
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decrypt := func(keys vault.Keys) (vault.DecryptedKeys, error) { return keys.Decrypt(identity) }
+	made := making(Keys{Required: true, Decrypt: decrypt})
+	made.Make.Recipients = []age.Recipient{identity.Recipient()}
+	if done, err := apply(t, l.unsealing(t, Options{Keys: made})); err != nil || len(done) != 2 {
+		t.Fatalf("%v, %v", done, err)
+	}
+	l.server.Kill()
+	l.server.Run(t)
+	if _, err := apply(t, l.unsealing(t, Options{})); err == nil || !strings.Contains(err.Error(), "--identity FILE") {
+		t.Errorf("without an identity: %v", err)
+	}
+	if done, err := apply(t, l.unsealing(t, Options{Keys: &Keys{Decrypt: decrypt}})); err != nil || done["seal.vault/vault-0"] != engine.Configure {
+		t.Errorf("with it: %v, %v", done, err)
+	}
+}
+
 // A Vault whose keys reached nobody is thrown away, and gets new ones; one that may hold something is not.
 func TestReset(t *testing.T) {
 	l := newLab(t, nil)
 	l.runServer(t)
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	options := Options{Keys: making(Keys{File: file, Required: true})}
-	if _, err := apply(t, l.opener(t, options)); err != nil {
+	if _, err := apply(t, l.unsealing(t, options)); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(file)
@@ -182,7 +207,7 @@ func TestReset(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := apply(t, l.opener(t, options)); err != nil || len(done) != 2 {
+	if done, err := apply(t, l.unsealing(t, options)); err != nil || len(done) != 2 {
 		t.Fatalf("a new one: %v, %v", done, err)
 	}
 }
