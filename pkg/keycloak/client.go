@@ -36,7 +36,12 @@ type Client struct {
 	Attributes map[string]string
 	// DefaultScopes that the client must have besides what the realm gives every client.
 	DefaultScopes []string
+	// FullScope puts every role of a user into the client's tokens, which mappers of roles need; false leaves it alone.
+	FullScope bool
 }
+
+// ProfileScope is the client scope by which tokens have the user's name, in the claim preferred_username.
+const ProfileScope = "profile"
 
 // PublicClient is a single-page application: authorization code flow with PKCE, served from the origins of its redirect URIs.
 func PublicClient(id string, origins []string, redirectURIs ...string) Client {
@@ -111,6 +116,9 @@ func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
 	}
 	if c.Name != "" {
 		want["name"] = c.Name
+	}
+	if c.FullScope {
+		want["fullScopeAllowed"] = true
 	}
 	scopes := slices.Clone(c.DefaultScopes)
 	if info.Features.BasicScope {

@@ -19,6 +19,8 @@ type object struct {
 	want func(ctx context.Context, seen document) (document, error)
 	// remark is told along with the plan, in one line; nil for none.
 	remark func(context.Context) (string, error)
+	// hindrance says what of somebody else's has to go first; nil where nothing can be in the way.
+	hindrance func(context.Context) (hindrance, error)
 	// create makes it, update merges into what was seen. Both are handed the wanted document with its leaves.
 	create func(ctx context.Context, want document) error
 	update func(ctx context.Context, seen, want document) error
@@ -34,7 +36,12 @@ type object struct {
 type sight struct {
 	seen, want document
 	remark     string
+	hindered   hindrance
 }
+
+// hindrance is a thing of somebody else's beside which ours would not do what it is for, and how a person removes it. The zero
+// value is none.
+type hindrance struct{ why, fix string }
 
 func (o *object) Observe(ctx context.Context) (sight, error) {
 	seen, err := o.read(ctx)
@@ -46,12 +53,20 @@ func (o *object) Observe(ctx context.Context) (sight, error) {
 		return sight{}, err
 	}
 	if o.remark != nil {
-		s.remark, err = o.remark(ctx)
+		if s.remark, err = o.remark(ctx); err != nil {
+			return sight{}, err
+		}
+	}
+	if o.hindrance != nil {
+		s.hindered, err = o.hindrance(ctx)
 	}
 	return s, err
 }
 
 func (o *object) Plan(s sight) engine.Change {
+	if s.hindered.why != "" {
+		return engine.Change{Action: engine.Blocked, Why: s.hindered.why, Fix: s.hindered.fix}
+	}
 	if s.seen == nil {
 		return engine.Change{Action: engine.Create, Why: s.remark}
 	}

@@ -26,6 +26,7 @@ func Validate(c Config) error {
 		checkQuantities(c),
 		checkDurations(c),
 		checkExternal(c),
+		checkS3(c),
 		checkEAB(c.TLS.ACME.EAB),
 		checkDatabase(c.Auth),
 		checkMail(c.Auth.SMTP),

@@ -45,19 +45,6 @@ const (
 	maxRoleDuration = 12 * time.Hour
 )
 
-// CheckRoleDuration tells why a server with roles gives no credentials for that long, or nil.
-func CheckRoleDuration(d time.Duration) error {
-	if d > maxRoleDuration {
-		return fmt.Errorf("s3.sessionDuration is %s, and a role gives credentials for %s at most: every user would be refused; set s3.sessionDuration: %s", hours(d), hours(maxRoleDuration), hours(maxRoleDuration))
-	}
-	return nil
-}
-
-// hours is a duration without the zeros that Go puts behind.
-func hours(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
-}
-
 // roleARN is an IAM role's name taken apart. The path is empty, or begins and ends with a slash.
 type roleARN struct{ partition, account, path, name string }
 

@@ -164,19 +164,6 @@ func TestFederationNotes(t *testing.T) {
 			}
 		}
 	}
-	if got := AWSTokenService("eu-west-3"); got != "https://sts.eu-west-3.amazonaws.com" {
-		t.Errorf("STS at %s", got)
-	}
-}
-
-func TestCheckRoleDuration(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		time.Hour: "", 12 * time.Hour: "", 24 * time.Hour: "s3.sessionDuration is 24h, and a role gives credentials for 12h at most", 12*time.Hour + time.Second: "12h0m1s",
-	} {
-		if err := CheckRoleDuration(d); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", d, err)
-		}
-	}
 }
 
 func TestFederationThatMakesNoSense(t *testing.T) {

@@ -41,7 +41,7 @@ func TestCannedPolicyStep(t *testing.T) {
 	server := startMinIO(t, newIssuer(t))
 	for name, tenancy := range map[string]Tenancy{
 		"users only": guide(), "groups": guide("group2", "group1"), "guard": {
-			UserPrefix: "u-", GroupPrefix: "g-", UsernameClaim: "sub", Groups: []string{"a"}, LongestName: 20, AccessKeys: true,
+			UserPrefix: "u-", GroupPrefix: "g-", UsernameClaim: "sub", Groups: []string{"a"}, LongestName: 20,
 		},
 	} {
 		want, err := tenancy.users()
@@ -116,9 +116,6 @@ func TestBucketSteps(t *testing.T) {
 			t.Errorf("%s of a bucket that is not there: %v", name, err)
 		}
 	}
-	if err := errors.Join(quota.Remove(t.Context()), lifecycle.Remove(t.Context())); err != nil {
-		t.Errorf("removing from a bucket that is not there: %v", err)
-	}
 
 	converge(t, Bucket{Client: server.client(), Name: bucket}, engine.Create)
 	converge(t, quota, engine.Configure)
@@ -178,54 +175,37 @@ func TestLifecycleStep(t *testing.T) {
 	if before == "" || theirs() != before {
 		t.Errorf("their rule was %q and is %q", before, theirs())
 	}
-	// MinIO knows no rule for unfinished uploads; it says so in few words, we in more.
-	unfinished := Lifecycle{Client: c, Bucket: bucket, UnfinishedDays: 7}
-	seen, _ := plan(t, unfinished)
-	if err := unfinished.Apply(t.Context(), seen); err == nil || !strings.Contains(err.Error(), "MINIO_API_STALE_UPLOADS_EXPIRY") {
-		t.Errorf("rule for unfinished uploads: %v", err)
-	}
-	for range 2 {
-		if err := unfinished.Remove(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	converge(t, Lifecycle{Client: c, Bucket: bucket}, engine.Configure)
 	if theirs() != before {
-		t.Errorf("after Remove their rule is %q", theirs())
+		t.Errorf("after ours is gone their rule is %q", theirs())
 	}
-	if err := c.configure(t.Context(), "set lifecycle of", bucket, "lifecycle", lifecycleDocument(nil, Lifecycle{VersionDays: 1}.rules())); err != nil {
+	if err := c.configure(t.Context(), "set lifecycle of", bucket, "lifecycle", lifecycleDocument([]string{Lifecycle{VersionDays: 1}.rule()})); err != nil {
 		t.Fatal(err)
 	}
-	if err := unfinished.Remove(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	converge(t, Lifecycle{Client: c, Bucket: bucket}, engine.Configure)
 	if rules, err := c.lifecycle(t.Context(), bucket); err != nil || len(rules) != 0 {
 		t.Errorf("nothing should be left: %v %v", rules, err)
 	}
 }
 
-// What AWS and Ceph take, MinIO does not: the document is checked as text.
-func TestLifecycleDocument(t *testing.T) {
-	l := Lifecycle{UnfinishedDays: 7, VersionDays: 30}
-	got := string(lifecycleDocument([]innerRule{{ID: "theirs", Inner: "<ID>theirs</ID><Any/>"}}, l.rules()))
-	want := `<LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>theirs</ID><Any/></Rule>` +
-		`<Rule><ID>kubectl-onyxia-old-versions</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration></Rule>` +
-		`<Rule><ID>kubectl-onyxia-unfinished-uploads</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>`
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+func TestLifecyclePlan(t *testing.T) {
+	l := Lifecycle{VersionDays: 7}
 	for text, same := range map[string]bool{
-		rule(unfinishedRule, "<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>"): true,
-		// AWS gives the filter back in its own way.
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Enabled</Status>":                                        true,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>8</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Enabled</Status>":                                        false,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Disabled</Status>":                                       false,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Prefix>a</Prefix><Status>Enabled</Status>":                               false,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration>": false,
+		l.rule(): true,
+		// A server may give the filter back in its own way.
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Enabled</Status>":                                        true,
+		"<NoncurrentVersionExpiration><NoncurrentDays>8</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Enabled</Status>":                                        false,
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Disabled</Status>":                                       false,
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Prefix>a</Prefix><Status>Enabled</Status>":                               false,
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration>": false,
 		"<Unclosed>": false,
+		"":           false,
 	} {
-		seen := SeenLifecycle{Ours: map[string]string{unfinishedRule: text}}
-		if got := (Lifecycle{UnfinishedDays: 7}).Plan(seen).Action == engine.Unchanged; got != same {
+		if got := l.Plan(SeenLifecycle{Ours: text}).Action == engine.Unchanged; got != same {
 			t.Errorf("unchanged is %v for %s", got, text)
 		}
+	}
+	if got := (Lifecycle{}).Plan(SeenLifecycle{}).Action; got != engine.Unchanged {
+		t.Errorf("no rule, and none wanted: %s", got)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
@@ -29,8 +28,6 @@ type Tenancy struct {
 	// character but a-z, 0-9 and dash, is denied. It is for issuers whose usernames nobody checks (an LDAP federation, a
 	// foreign issuer), and costs MinIO some milliseconds for each request. 0 leaves it off; 30 is the most that fits.
 	LongestName int
-	// AccessKeys lets users make access keys of their own in MinIO. Those outlive token and membership.
-	AccessKeys bool
 }
 
 // For is the tenancy of a datalab with those groups.
@@ -105,28 +102,12 @@ func (t Tenancy) Policies() ([]NamedPolicy, error) {
 	return out, nil
 }
 
-// Steps are the policies as steps.
-func (t Tenancy) Steps(admin *Admin, needs ...engine.ID) ([]engine.Step, error) {
-	policies, err := t.Policies()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]engine.Step, 0, len(policies))
-	for _, p := range policies {
-		out = append(out, engine.New(PolicyID(p.Name), CannedPolicy{Admin: admin, Name: p.Name, Want: p.Policy}, needs...))
-	}
-	return out, nil
-}
-
 // users is the policy of everybody.
 func (t Tenancy) users() (Policy, error) {
 	if err := t.check(); err != nil {
 		return Policy{}, err
 	}
-	p := Policy{Version: PolicyVersion, Statement: []Statement{t.ownBucket(), t.forgedNames(), t.hostileNames()}}
-	if !t.AccessKeys {
-		p.Statement = append(p.Statement, Statement{Sid: "NoLastingAccessKeys", Effect: Deny, Action: List{"admin:CreateServiceAccount"}})
-	}
+	p := Policy{Version: PolicyVersion, Statement: []Statement{t.ownBucket(), t.forgedNames(), t.hostileNames(), noAccessKeys()}}
 	p.Statement = append(p.Statement, t.guard()...)
 	if size := len(p.JSON()); size > MaxPolicy {
 		return Policy{}, fmt.Errorf("the policy that checks names of up to %d characters has %d bytes, and MinIO takes %d; lower the longest name", t.LongestName, size, MaxPolicy)
@@ -140,6 +121,11 @@ func (t Tenancy) check() error {
 		refused = append(refused, fmt.Errorf("longest name %d is negative", t.LongestName))
 	}
 	return errors.Join(checkPrefixes(t.UserPrefix, t.GroupPrefix), checkClaim(t.UsernameClaim), errors.Join(refused...))
+}
+
+// noAccessKeys keeps users from making access keys of their own in MinIO. Those outlive token and membership.
+func noAccessKeys() Statement {
+	return Statement{Sid: "NoLastingAccessKeys", Effect: Deny, Action: List{"admin:CreateServiceAccount"}}
 }
 
 const arn = "arn:aws:s3:::"

@@ -37,9 +37,9 @@ func TestS3(t *testing.T) {
 func shown(t *testing.T, text string) {
 	t.Helper()
 	for _, want := range []string{
-		"token for [minio account] exchanged for credentials", "wrote, read and listed in s3://user-onyxia-proof-",
-		"refused at s3://user-onyxia-proof-", "wrote, read and listed in s3://projet-onyxia-proof-group as a member",
-		"refused at s3://projet-onyxia-proof-group", "forged claims in requests: refused (403)", "removed what was made in s3://user-onyxia-proof-",
+		"token for [minio account] exchanged for credentials", "wrote, read and listed in s3://user-onyxia-s3-proof-",
+		"refused at s3://user-onyxia-s3-proof-", "wrote, read and listed in s3://projet-onyxia-s3-proof-group as a member",
+		"refused at s3://projet-onyxia-s3-proof-group", "forged claims in requests: refused (403)", "removed what was made in s3://user-onyxia-s3-proof-",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the proof does not say %q", want)
@@ -99,14 +99,14 @@ func (b testbed) s3Again() {
 // s3Clean looks for what proofs make.
 func (b testbed) s3Clean() {
 	t := b.t.(*testing.T)
-	if users := b.kcadm("GET", "/users?search=onyxia-proof-", ""); users != "[]" {
+	if users := b.kcadm("GET", "/users?search=onyxia-s3-proof-", ""); users != "[]" {
 		t.Errorf("users of a proof are left: %s", users)
 	}
-	if clients := b.kcadm("GET", "/clients?clientId=onyxia-proof-s3", ""); clients != "[]" {
+	if clients := b.kcadm("GET", "/clients?clientId=onyxia-s3-proof-client", ""); clients != "[]" {
 		t.Errorf("the client of a proof is left: %s", clients)
 	}
 	out, err := b.mc(b.s3Root(), "ls", "lab")
-	if err != nil || strings.Contains(out, "onyxia-proof-") {
+	if err != nil || strings.Contains(out, "onyxia-s3-proof-") {
 		t.Errorf("buckets of a proof are left: %v\n%s", err, out)
 	}
 }

@@ -13,9 +13,6 @@ func Documents(p platform.Platform) ([]s3.Document, error) {
 	if p.S3.Mode != "external" {
 		return nil, nil
 	}
-	if err := check(p); err != nil {
-		return nil, err
-	}
 	if p.S3.Kind == "minio" {
 		return openID(p), nil
 	}
@@ -34,8 +31,8 @@ func Documents(p platform.Platform) ([]s3.Document, error) {
 func openID(p platform.Platform) []s3.Document {
 	return []s3.Document{{
 		// By a pipe, so that the secret stands in nobody's arguments.
-		Command: fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s/.well-known/openid-configuration client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}' | mc admin config import ALIAS && mc admin service restart ALIAS",
-			p.App.Namespace, minio.ClientSecret, p.Issuer(), platform.S3ConsoleClientID, minio.ClientSecretKey),
+		Command: fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}' | mc admin config import ALIAS && mc admin service restart ALIAS",
+			p.App.Namespace, minio.ClientSecret, p.DiscoveryURL(), platform.S3ConsoleClientID, minio.ClientSecretKey),
 		Note: "Once: this MinIO has to trust tokens of the issuer. It has to reach the issuer's address and trust its certificate.",
 	}}
 }

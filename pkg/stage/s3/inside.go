@@ -63,16 +63,16 @@ func (s *site) buckets() ([]engine.Step, error) {
 // settings of the configuration; nil for none.
 func (s *site) settings() (*bucketSettings, error) {
 	wanted := s.env.Platform.S3
-	if wanted.Quota == "" && !wanted.Versioning {
+	if wanted.Quota == "" && wanted.Versioning == nil && wanted.VersionDays == nil {
 		return nil, nil
 	}
-	settings := &bucketSettings{site: s, versioning: wanted.Versioning}
+	settings := &bucketSettings{site: s, versioning: wanted.Versioning, versionDays: wanted.VersionDays}
 	if wanted.Quota != "" {
 		quantity, err := resource.ParseQuantity(wanted.Quota)
-		if err != nil || quantity.Sign() < 0 {
-			return nil, fmt.Errorf("s3.quota: %q is no size such as 50Gi; 0 takes the limit away", wanted.Quota)
+		if err != nil {
+			return nil, fmt.Errorf("s3.quota: %w", err)
 		}
-		bytes := uint64(quantity.Value())
+		bytes := uint64(max(quantity.Value(), 0))
 		settings.quota = &bytes
 	}
 	return settings, nil

@@ -176,7 +176,7 @@ func (w *whole) removed(t *testing.T) {
 	}
 	for id, want := range map[engine.ID]engine.Action{
 		releaseID: engine.Delete, claimID: engine.Kept, rootID: engine.Kept, clientID: engine.Delete, "client.keycloak/minio": engine.Delete,
-		"client.keycloak/onyxia-minio": engine.Delete, "group.keycloak/onyxia-proof-group": engine.Delete, stage.S3ReadyID: engine.Delete,
+		"client.keycloak/onyxia-minio": engine.Delete, "group.keycloak/onyxia-s3-proof-group": engine.Delete, stage.S3ReadyID: engine.Delete,
 		stage.NamespaceID(w.env.Platform.S3.Namespace): engine.Kept, "policy.s3/stsonly": "", "bucket.s3/projet-group1": "", "group.keycloak/group1": "",
 	} {
 		if got[id] != want {
