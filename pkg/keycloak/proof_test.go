@@ -21,6 +21,7 @@ func TestProofsOnRealServers(t *testing.T) {
 			t.Run("people of that name", m.namesakes)
 			t.Run("a second writer of the claim", m.rivals)
 			t.Run("scopes are asked for", m.scopesAskedFor)
+			t.Run("users of a directory", m.federations)
 		})
 	}
 }
@@ -159,5 +160,23 @@ func (m *minioLab) scopesAskedFor(t *testing.T) {
 	must(t, err)
 	if lines := differing(plan); len(lines) > 0 {
 		t.Errorf("a second plan: %v", lines)
+	}
+}
+
+func (m *minioLab) federations(t *testing.T) {
+	ctx := t.Context()
+	m.again()
+	if names, err := m.realm.Federations(ctx); err != nil || len(names) != 0 {
+		t.Errorf("none: %v, %v", names, err)
+	}
+	var self document
+	m.look(ctx, t, "", &self)
+	for name, enabled := range map[string]string{"staff": "true", "old": "false"} {
+		m.byHand(ctx, t, http.MethodPost, "/components", document{"name": name, "providerId": "ldap", "providerType": "org.keycloak.storage.UserStorageProvider", "parentId": self.text("id"),
+			"config": document{"enabled": []string{enabled}, "vendor": []string{"other"}, "connectionUrl": []string{"ldap://127.0.0.1:1"}, "usersDn": []string{"ou=x"}, "authType": []string{"none"},
+				"editMode": []string{"READ_ONLY"}, "usernameLDAPAttribute": []string{"uid"}, "rdnLDAPAttribute": []string{"uid"}, "uuidLDAPAttribute": []string{"entryUUID"}, "userObjectClasses": []string{"person"}}})
+	}
+	if names, err := m.realm.Federations(ctx); err != nil || !slices.Equal(names, []string{"staff"}) {
+		t.Errorf("two, one switched off: %v, %v", names, err)
 	}
 }

@@ -49,8 +49,12 @@ func TestCannedPolicyStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		step := CannedPolicy{Admin: server.admin(), Name: "stsonly", Want: want}
+		step.Want.ID = "kubectl-onyxia onyxia.demo.test"
 		converge(t, step, engine.Create)
 		t.Log(name, "written and read back the same")
+		if seen, _ := plan(t, step); seen.Policy.ID != step.Want.ID {
+			t.Errorf("%s: MinIO has not kept the ID: %q", name, seen.Policy.ID)
+		}
 
 		// A statement added, one taken away: both are shown and mended.
 		byHand := want
@@ -95,6 +99,46 @@ func TestCannedPolicyPlan(t *testing.T) {
 	}
 	if PolicyID("stsonly") != "policy.s3/stsonly" || BucketID("b") != "bucket.s3/b" {
 		t.Error("step IDs changed")
+	}
+}
+
+// In a MinIO that others run, what they have written under a name of ours is neither written over nor removed.
+func TestPolicyOfOthers(t *testing.T) {
+	want, err := guide().users()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.ID = "kubectl-onyxia onyxia.demo.test"
+	old := want
+	old.Statement = old.Statement[:1]
+	theirs, unmarked := old, want
+	theirs.ID, unmarked.ID = "kubectl-onyxia onyxia.other.test", ""
+	for name, tc := range map[string]struct {
+		seen   SeenPolicy
+		action engine.Action
+		theirs bool
+	}{
+		"not there":          {SeenPolicy{}, engine.Create, false},
+		"ours, of before":    {SeenPolicy{Exists: true, Policy: old}, engine.Configure, false},
+		"ours":               {SeenPolicy{Exists: true, Policy: want}, engine.Unchanged, false},
+		"another datalab's":  {SeenPolicy{Exists: true, Policy: theirs}, engine.Blocked, true},
+		"the same by chance": {SeenPolicy{Exists: true, Policy: unmarked}, engine.Unchanged, true},
+		"unreadable":         {SeenPolicy{Exists: true, Unreadable: "why"}, engine.Blocked, true},
+	} {
+		step := CannedPolicy{Name: "stsonly", Want: want, Shared: true}
+		if got := step.Plan(tc.seen); got.Action != tc.action || (got.Fix != "") != (tc.action == engine.Blocked) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := step.theirs(tc.seen); got != tc.theirs {
+			t.Errorf("%s: theirs: %v", name, got)
+		}
+		step.Shared = false
+		if got := step.Plan(tc.seen).Action; got == engine.Blocked {
+			t.Errorf("%s, in a MinIO of ours: %s", name, got)
+		}
+	}
+	if !Owns(want.JSON(), want.ID) || Owns(unmarked.JSON(), want.ID) || Owns(unmarked.JSON(), "") || Owns([]byte("{"), want.ID) {
+		t.Error("whose a document is")
 	}
 }
 

@@ -18,6 +18,8 @@ const MaxPolicy = 20 << 10
 // used: MinIO lets a request overwrite what conditions see of a claim, by a header or a parameter `Groups` (minio/pkg
 // v3.1.3, policy/condition/value.go getValuesByKey; seen on a running server). Anybody could then open any group's bucket.
 type Tenancy struct {
+	// Owner marks the policies as those of one datalab: its host. A MinIO may serve several.
+	Owner       string
 	UserPrefix  string
 	GroupPrefix string
 	// UsernameClaim of the token.
@@ -32,7 +34,7 @@ type Tenancy struct {
 
 // For is the tenancy of a datalab with those groups.
 func For(p platform.Platform, groups []string) Tenancy {
-	return Tenancy{UserPrefix: p.Prefixes.User, GroupPrefix: p.Prefixes.Group, UsernameClaim: p.Auth.UsernameClaim, Groups: groups}
+	return Tenancy{Owner: "kubectl-onyxia " + p.OnyxiaHost(), UserPrefix: p.Prefixes.User, GroupPrefix: p.Prefixes.Group, UsernameClaim: p.Auth.UsernameClaim, Groups: groups}
 }
 
 // UserBucket is the bucket of a user, or why there can be none.
@@ -97,7 +99,7 @@ func (t Tenancy) Policies() ([]NamedPolicy, error) {
 			return nil, err
 		}
 		members := Statement{Sid: "GroupBucket", Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(bucket)}
-		out = append(out, NamedPolicy{bucket, Policy{Version: PolicyVersion, Statement: []Statement{members}}})
+		out = append(out, NamedPolicy{bucket, Policy{ID: t.Owner, Version: PolicyVersion, Statement: []Statement{members}}})
 	}
 	return out, nil
 }
@@ -107,7 +109,7 @@ func (t Tenancy) users() (Policy, error) {
 	if err := t.check(); err != nil {
 		return Policy{}, err
 	}
-	p := Policy{Version: PolicyVersion, Statement: []Statement{t.ownBucket(), t.forgedNames(), t.hostileNames(), noAccessKeys()}}
+	p := Policy{ID: t.Owner, Version: PolicyVersion, Statement: []Statement{t.ownBucket(), t.forgedNames(), t.hostileNames(), noAccessKeys()}}
 	p.Statement = append(p.Statement, t.guard()...)
 	if size := len(p.JSON()); size > MaxPolicy {
 		return Policy{}, fmt.Errorf("the policy that checks names of up to %d characters has %d bytes, and MinIO takes %d; lower the longest name", t.LongestName, size, MaxPolicy)

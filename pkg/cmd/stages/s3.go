@@ -58,7 +58,7 @@ func runConfigureS3(ctx context.Context, a *cli.Apply, tokenFile string) error {
 	if err != nil {
 		return err
 	}
-	documents, err := s3stage.Documents(inst.Platform)
+	documents, err := s3stage.Documents(ctx, inst.Platform)
 	if err != nil {
 		return err
 	}

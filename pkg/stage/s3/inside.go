@@ -25,7 +25,7 @@ func (s *site) inside() ([]engine.Step, error) {
 	var list []engine.Step
 	for _, p := range policies {
 		list = append(list, within(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
-			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy}
+			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.installed()}
 		}))
 	}
 	needs := s.afterServer()
@@ -132,4 +132,16 @@ func (l *lateRemovable[S, R]) Remove(ctx context.Context) error {
 		return err
 	}
 	return l.make(client).Remove(ctx)
+}
+
+// RefuseRemoval keeps what is not ours. Where the server cannot be asked, the removal itself says so.
+func (l *lateRemovable[S, R]) RefuseRemoval(ctx context.Context) string {
+	client, err := l.site.client(ctx)
+	if err != nil {
+		return ""
+	}
+	if r, ok := any(l.make(client)).(engine.Refuser); ok {
+		return r.RefuseRemoval(ctx)
+	}
+	return ""
 }

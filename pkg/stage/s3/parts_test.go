@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -36,6 +37,22 @@ func opening(t *testing.T, group string) json.RawMessage {
 		t.Fatal(err)
 	}
 	return p.Policy.JSON()
+}
+
+// unmarked is the same without the mark of the datalab.
+func unmarked(t *testing.T, group string) json.RawMessage {
+	t.Helper()
+	p, err := s3.ParsePolicy(opening(t, group))
+	if err != nil || p.ID == "" {
+		t.Fatal(p.ID, err)
+	}
+	p.ID = ""
+	return p.JSON()
+}
+
+// elsewhere is a MinIO that others run.
+func elsewhere(c *platform.Config) {
+	c.S3.Mode, c.S3.URL, c.S3.CredentialsSecret = "external", "https://s3.example.org", "a/b"
 }
 
 func TestGroupsOfTheRealm(t *testing.T) {
@@ -68,9 +85,14 @@ func TestGroupsOfTheRealm(t *testing.T) {
 		}, "unchanged"},
 		"a name of no use": {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "UPPER", Path: "UPPER"}) }, "unchanged"},
 		"a hostile name":   {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "*", Path: "*"}) }, "unchanged"},
-		"in others' MinIO": {func(c *platform.Config) {
-			c.S3.Mode, c.S3.URL, c.S3.CredentialsSecret = "external", "https://s3.example.org", "a/b"
-		}, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: role projet-late -> "},
+		"in others' MinIO": {elsewhere, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: policy projet-late -> , group late: role projet-late -> "},
+		"in others' MinIO, not of ours": {elsewhere, func(s *groupsSeen) {
+			s.Groups, s.Policies["projet-late"] = s.Groups[:2], unmarked(t, "late")
+		}, "configure group late: role projet-late -> "},
+		"in others' MinIO, taken": {elsewhere, func(s *groupsSeen) {
+			s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "new", Path: "new"})
+			s.Policies["projet-new"] = wide
+		}, "unchanged"},
 		"with other issuers": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }, func(s *groupsSeen) { s.Groups, s.Roles = nil, nil }, "unchanged"},
 		"dropped, and still in the realm": {func(c *platform.Config) { c.Auth.Groups = nil }, func(s *groupsSeen) {
 			s.Groups[0].Roles = []string{"projet-group1"}
@@ -114,6 +136,13 @@ func TestDoubtsAboutGroups(t *testing.T) {
 		"names and places": {nil, groupsSeen{Groups: []keycloak.GroupRoles{
 			{Name: "group1", Path: "group1"}, {Name: "*", Path: "*"}, {Name: "b", Path: "a/b"}, {Name: "c", Path: "UPPER/c"}, {Name: "e", Path: "a/d/e"},
 		}}, []string{`group "*" can have no bucket`, "members of group a/b have the bucket projet-a", "members of group a/d/e have the bucket projet-d"}},
+		"of one name": {nil, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}, {Name: "late", Path: "UPPER/late"}, {Name: "group1", Path: "group1"}}},
+			[]string{"groups UPPER/late and late end in the same name and share the bucket projet-late"}},
+		"of one name with the configuration's": {nil, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "group1", Path: "UPPER/group1"}}},
+			[]string{"groups UPPER/group1 and group1 end in the same name and share the bucket projet-group1"}},
+		"a directory": {nil, groupsSeen{Directories: []string{"staff"}}, []string{"users of the directory staff in realm datalab come with names that our sign-up has not checked"}},
+		"taken by others": {elsewhere, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}}, Policies: map[string]json.RawMessage{"projet-late": wide}},
+			[]string{"group late gets no bucket: policy projet-late of this MinIO was written by somebody else"}},
 		"in the configuration": {nil, groupsSeen{
 			Groups: []keycloak.GroupRoles{{Name: "group1", Path: "group1"}}, Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}},
 		}, nil},
@@ -268,7 +297,7 @@ func TestDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		documents, err := Documents(p)
+		documents, err := Documents(t.Context(), p)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
