@@ -22,7 +22,11 @@ func (s *site) inside() ([]engine.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []engine.Step
+	gate := engine.New(loadedID, &loaded{site: s})
+	if s.installed() {
+		gate.Needs = append(gate.Needs, releaseID)
+	}
+	list := []engine.Step{gate}
 	for _, p := range policies {
 		list = append(list, within(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
 			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.installed()}

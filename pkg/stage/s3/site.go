@@ -195,10 +195,10 @@ func namedCredentials(ctx context.Context, client *kube.Client, named string) (s
 	return s3.NewCredentials(user, password, "", time.Time{}), nil
 }
 
-// afterServer are the steps without which the server's own API does not answer.
+// afterServer are the steps without which the server's own API is not to be used.
 func (s *site) afterServer() []engine.ID {
-	if s.installed() {
-		return []engine.ID{releaseID}
+	if s.minio() {
+		return []engine.ID{loadedID}
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ const (
 		"role.keycloak/minio.projet-onyxia-s3-proof-group rolemapping.keycloak/onyxia-s3-proof-group.minio.projet-onyxia-s3-proof-group " +
 		"role.keycloak/minio.projet-group1 rolemapping.keycloak/group1.minio.projet-group1 " +
 		"role.keycloak/minio.projet-child rolemapping.keycloak/parent/child.minio.projet-child"
-	inMinIO  = "policy.s3/stsonly policy.s3/projet-group1 policy.s3/projet-child groups.s3/realm bucket.s3/projet-group1 bucket.s3/projet-child"
+	inMinIO  = "ready.s3/minio policy.s3/stsonly policy.s3/projet-group1 policy.s3/projet-child groups.s3/realm bucket.s3/projet-group1 bucket.s3/projet-child"
 	toProve  = "policy.s3/projet-onyxia-s3-proof-group"
 	ofServer = "namespace/minio secret/minio-root volumes.minio/layout release.helm/minio"
 )
@@ -141,10 +141,11 @@ func TestOrder(t *testing.T) {
 	for id, needs := range map[engine.ID][]engine.ID{
 		// MinIO waits for the issuer before it loads users and policies.
 		releaseID:               {rootID, clientID, trustID, claimID, layoutID, stage.IssuerID},
-		"policy.s3/stsonly":     {releaseID},
-		groupsID:                {releaseID, "client.keycloak/minio"},
+		loadedID:                {releaseID},
+		"policy.s3/stsonly":     {loadedID},
+		groupsID:                {loadedID, "client.keycloak/minio"},
 		bucketsID:               {"bucket.s3/projet-group1"},
-		reachID:                 {releaseID, stage.AddressID, stage.CertificateID},
+		reachID:                 {loadedID, stage.AddressID, stage.CertificateID},
 		stage.S3ReadyID:         {reachID, stage.IssuerID, "policy.s3/stsonly", groupsID, bucketsID, "mapper.keycloak/onyxia-minio.s3 policy"},
 		"client.keycloak/minio": {clientID},
 		"mapper.keycloak/onyxia-minio.s3 everybody":       {"role.keycloak/minio.stsonly"},
@@ -162,7 +163,7 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	for id, inside := range map[engine.ID]bool{rootID: false, releaseID: false, claimID: false, trustID: false, "namespace/minio": false, layoutID: false,
-		clientID: true, "client.keycloak/minio": true, "policy.s3/stsonly": true, reachID: true, stage.S3ReadyID: true} {
+		loadedID: true, clientID: true, "client.keycloak/minio": true, "policy.s3/stsonly": true, reachID: true, stage.S3ReadyID: true} {
 		step := steps[id]
 		step.Stage = Name
 		if Configures(step) != inside {
