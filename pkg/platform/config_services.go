@@ -167,7 +167,7 @@ type S3 struct {
 	Size string `json:"size,omitempty"`
 	// StorageClass of the volumes; empty for the cluster's default.
 	StorageClass string `json:"storageClass,omitempty"`
-	// SessionDuration of the credentials (Go duration), from 15m to auth.session; 12h at most for aws and ceph. Default 24h, or auth.session if that is shorter.
+	// SessionDuration of the credentials (Go duration), from 15m to auth.session; 12h at most for aws and ceph. Default 24h (aws, ceph: 12h), or auth.session if that is shorter.
 	SessionDuration string `json:"sessionDuration,omitempty"`
 	// Quota of each bucket in MinIO ("50Gi"); "0" takes limits away, without the key they are left alone.
 	Quota string `json:"quota,omitempty"`

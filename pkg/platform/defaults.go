@@ -55,7 +55,7 @@ func s3Defaults(s *S3, session string) {
 	set(&s.Namespace, "minio")
 	set(&s.Region, "us-east-1")
 	set(&s.Size, "100Gi")
-	set(&s.SessionDuration, sessionDuration(session))
+	set(&s.SessionDuration, sessionDuration(*s, session))
 }
 
 func set[T comparable](field *T, value T) {

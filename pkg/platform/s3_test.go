@@ -7,7 +7,7 @@ import (
 
 func TestS3(t *testing.T) {
 	aws := func(c *Config) {
-		c.S3 = S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-3.amazonaws.com", Region: "eu-west-3", RoleARN: "arn:aws:iam::123456789012:role/onyxia", SessionDuration: "12h"}
+		c.S3 = S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-3.amazonaws.com", Region: "eu-west-3", RoleARN: "arn:aws:iam::123456789012:role/onyxia"}
 	}
 	yes, days, wrong := true, 30, -1
 	for name, tc := range map[string]struct {
@@ -23,7 +23,7 @@ func TestS3(t *testing.T) {
 		},
 			[]string{"s3.credentialsSecret: not namespace/name"}},
 		"AWS without a role": {func(c *Config) { aws(c); c.S3.RoleARN = "" }, []string{"s3.roleARN: an S3 server of kind aws"}},
-		"AWS for a day":      {func(c *Config) { aws(c); c.S3.SessionDuration = "" }, []string{"s3.sessionDuration is 24h, and a role gives credentials for 12h at most"}},
+		"AWS for a day":      {func(c *Config) { aws(c); c.S3.SessionDuration = "24h" }, []string{"s3.sessionDuration is 24h, and a role gives credentials for 12h at most"}},
 		"housekeeping at AWS": {func(c *Config) { aws(c); c.S3.Quota, c.S3.Versioning, c.S3.VersionDays = "50Gi", &yes, &days },
 			[]string{"s3.quota: does nothing for a server of kind aws", "s3.versioning: does nothing", "s3.versionDays: does nothing"}},
 		"a negative quota": {func(c *Config) { c.S3.Quota = "-1Gi" }, []string{`s3.quota: "-1Gi" is no size`}},
@@ -48,9 +48,13 @@ func TestS3(t *testing.T) {
 			}
 		}
 	}
-	p, err := Complete(Config{Domain: "demo.test", Auth: Auth{Session: "8h"}})
-	if err != nil || p.S3.SessionDuration != "8h" {
-		t.Errorf("default beside a short login: %s, %v", p.S3.SessionDuration, err)
+	long, short := Config{Domain: "demo.test"}, Config{Domain: "demo.test", Auth: Auth{Session: "8h"}}
+	role := long
+	aws(&role)
+	for want, c := range map[string]Config{"24h": long, "8h": short, "12h": role} {
+		if p, err := Complete(c); err != nil || p.S3.SessionDuration != want {
+			t.Errorf("default %s, want %s, %v", p.S3.SessionDuration, want, err)
+		}
 	}
 }
 
