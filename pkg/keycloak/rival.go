@@ -7,18 +7,19 @@ import (
 )
 
 // rival finds a mapper that writes the claim of another one into the access tokens of the same client: among the client's own
-// mappers, and those of its default scopes.
+// mappers, and those of its default scopes. One that writes the same is none.
 func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance, error) {
-	claim := m.Config["claim.name"]
-	found := func(name, where string) hindrance {
+	claim, id, want := m.Config["claim.name"], client.text("clientId"), m.document()
+	found := func(name, where, fix string) hindrance {
 		return hindrance{
 			why: fmt.Sprintf("mapper %q of %s writes the claim %q too, and which of the two a token gets is not defined", name, where, claim),
-			fix: fmt.Sprintf("delete it in Keycloak's console: realm %s, %s, mapper %q", r.name, where, name),
+			fix: fmt.Sprintf("in Keycloak's console, realm %s, Clients, %s, Client scopes: %s", r.name, id, fix),
 		}
 	}
+	rivals := func(each document) bool { return each.writes(claim) && len(want.differences("", each)) > 0 }
 	for _, each := range client.list("protocolMappers") {
-		if each.text("name") != m.Name && each.writes(claim) {
-			return found(each.text("name"), "client "+client.text("clientId")+" (Clients, Client scopes, "+client.text("clientId")+"-dedicated)"), nil
+		if name := each.text("name"); name != m.Name && rivals(each) {
+			return found(name, "client "+id, fmt.Sprintf("delete the mapper %q of %s-dedicated", name, id)), nil
 		}
 	}
 	for _, name := range stringList(client[defaultScopes]) {
@@ -27,8 +28,8 @@ func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance
 			return hindrance{}, err
 		}
 		for _, each := range scope.list("protocolMappers") {
-			if each.writes(claim) {
-				return found(each.text("name"), "client scope "+name+" (Client scopes, "+name+", Mappers)"), nil
+			if rivals(each) {
+				return found(each.text("name"), "client scope "+name, fmt.Sprintf("remove the scope %q from the client, or that mapper from the scope", name)), nil
 			}
 		}
 	}

@@ -19,6 +19,7 @@ func TestRival(t *testing.T) {
 		return []document{
 			{"name": "profile", "protocolMappers": []any{asShown("username", "preferred_username", "true")}},
 			{"name": "wide", "protocolMappers": []any{asShown("guests", "policy", "true")}},
+			{"name": "alike", "protocolMappers": []any{map[string]any(ClientRolesMapper("", "minio", "policy").document().over(document{"name": "theirs"}))}},
 		}, nil
 	})
 	ours := ClientRolesMapper("s3 policy", "minio", "policy")
@@ -27,18 +28,19 @@ func TestRival(t *testing.T) {
 		want            string
 	}{
 		"none":                    {[]any{asShown("s3 policy", "policy", "true"), asShown("groups", "groups", "true")}, []any{"profile"}, ""},
-		"that of the guide":       {[]any{asShown("policy", "policy", "true")}, nil, `mapper "policy" of client onyxia-minio (Clients, Client scopes, onyxia-minio-dedicated)`},
+		"that of the guide":       {[]any{asShown("policy", "policy", "true")}, nil, `mapper "policy" of client onyxia-minio writes the claim "policy" too`},
 		"a part of the claim":     {[]any{asShown("x", "policy.more", "true")}, nil, `mapper "x"`},
 		"another that begins so":  {[]any{asShown("x", "policy_of", "true")}, nil, ""},
 		"not into access tokens":  {[]any{asShown("x", "policy", "false")}, nil, ""},
 		"in a default scope":      {nil, []any{"profile", "wide"}, `mapper "guests" of client scope wide`},
+		"one that writes alike":   {nil, []any{"alike"}, ""},
 		"a scope that is nowhere": {nil, []any{"gone"}, ""},
 	} {
 		got, err := r.rival(t.Context(), document{"clientId": "onyxia-minio", "protocolMappers": tc.mappers, defaultScopes: tc.scopes}, ours)
 		if err != nil || !strings.HasPrefix(got.why, tc.want) || (got.why == "") != (tc.want == "") {
 			t.Errorf("%s: %q, %v", name, got.why, err)
 		}
-		if got.why != "" && !strings.HasPrefix(got.fix, "delete it in Keycloak's console: realm datalab, client") {
+		if got.why != "" && !strings.HasPrefix(got.fix, "in Keycloak's console, realm datalab, Clients, onyxia-minio, Client scopes: ") {
 			t.Errorf("%s: %q", name, got.fix)
 		}
 	}
