@@ -37,7 +37,7 @@ func TestIdleImages(t *testing.T) {
 		"all brought along": {
 			config: platform.Config{
 				Ingress: platform.Ingress{Mode: "existing"}, Auth: platform.Auth{Mode: "oidc", URL: "https://idp.example.org"},
-				S3: platform.S3{Mode: "external", URL: "https://s3.example.org"}, Vault: platform.Vault{Mode: "external", URL: "https://vault.example.org"},
+				S3: platform.S3{Mode: "external", URL: "https://s3.example.org", CredentialsSecret: "onyxia/theirs"}, Vault: platform.Vault{Mode: "external", URL: "https://vault.example.org"},
 			},
 			want: []string{
 				"images.ingress-nginx has no effect: ingress.mode is existing", "images.keycloak has no effect: auth.mode is oidc",

@@ -30,7 +30,14 @@ type Client struct {
 	RedirectURIs, WebOrigins, PostLogoutRedirectURIs []string
 	// Lifespans of the client; zero ones are left alone.
 	Lifespans ClientLifespans
+	// DefaultScopes that the client must have besides what the realm gives every client.
+	DefaultScopes []string
+	// FullScope puts every role of a user into the client's tokens, which mappers of roles need; false leaves it alone.
+	FullScope bool
 }
+
+// ProfileScope is the client scope by which tokens have the user's name, in the claim preferred_username.
+const ProfileScope = "profile"
 
 // PublicClient is a single-page application: authorization code flow with PKCE, served from the origins of its redirect URIs.
 func PublicClient(id string, origins []string, redirectURIs ...string) Client {
@@ -106,7 +113,10 @@ func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
 	if c.Name != "" {
 		want["name"] = c.Name
 	}
-	var scopes []string
+	if c.FullScope {
+		want["fullScopeAllowed"] = true
+	}
+	scopes := slices.Clone(c.DefaultScopes)
 	if info.Features.BasicScope {
 		// without it a token has no "sub"; clients from before an upgrade may lack it
 		scopes = append(scopes, "basic")

@@ -57,7 +57,7 @@ func (m *minioLab) up(t *testing.T) {
 // policies is the claim of a new user in these groups.
 func (m *minioLab) policies(t *testing.T, name string, groups ...string) []string {
 	t.Helper()
-	password, err := m.realm.AddProofUser(t.Context(), NewUser{Name: name, Email: name + "@demo.test", FirstName: "A", LastName: "B", Groups: groups})
+	password, err := m.realm.AddProofUser(t.Context(), name, "demo.test", groups...)
 	if err != nil {
 		t.Fatal(err)
 	}

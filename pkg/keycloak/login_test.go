@@ -19,35 +19,44 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
 
-// proofToken logs a user in through a client that is made for it, and gives the claims of the access token.
-func (l *lab) proofToken(ctx context.Context, t *testing.T, user, password string, c Client, mappers ...Mapper) Claims {
+// client adds a client as an administrator would, with its mappers.
+func (l *lab) client(ctx context.Context, t *testing.T, c Client, mappers ...Mapper) {
 	t.Helper()
-	c.DirectGrants = true
-	if err := l.realm.AddProofClient(ctx, c, mappers...); err != nil {
-		t.Fatal(err)
+	want, err := l.realm.wantedClient(ctx, c)
+	must(t, err)
+	whole := want.without(defaultScopes).over(document{"clientId": c.ID})
+	list := []document{}
+	for _, m := range mappers {
+		list = append(list, m.document().over(document{"name": m.Name}))
 	}
-	got, err := l.realm.UserTokens(ctx, Credentials{ClientID: c.ID, Username: user, Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole["protocolMappers"] = list
+	_, err = l.realm.admin.create(ctx, l.realm.path("/clients"), whole)
+	must(t, err)
+	l.realm.clients.Forget()
+}
+
+// proofToken logs a user in through a client that is made for it, as a copy of another, and gives the claims of the access token.
+func (l *lab) proofToken(ctx context.Context, t *testing.T, user, password, original string, more ...Mapper) Claims {
+	t.Helper()
+	must(t, l.realm.AddProofClient(ctx, "proof", original, more...))
+	secret, err := l.realm.ClientSecret(ctx, "proof")
+	must(t, err)
+	got, err := l.realm.UserTokens(ctx, Credentials{ClientID: "proof", ClientSecret: secret, Username: user, Password: password})
+	must(t, err)
 	claims, err := ParseClaims(got.Access)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.realm.DeleteProofClient(ctx, c.ID); err != nil {
-		t.Error(err)
-	}
+	must(t, err)
+	must(t, l.realm.DeleteProofClient(ctx, "proof"))
 	return claims
 }
 
 func tokensOfUsers(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l := newLab(server, "tokens")
 	l.mustUp(ctx, t)
-	password, err := l.realm.AddProofUser(ctx, NewUser{Name: "alice", Email: "alice@example.org", FirstName: "Alice", LastName: "A", Groups: []string{"group1", "parent/child"}})
+	password, err := l.realm.AddProofUser(ctx, "alice", "example.org", "group1", "parent/child")
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := l.proofToken(ctx, t, "alice", password, Client{ID: "proof"}, AudienceMapper("audience", "minio"), HardcodedClaim("policy", "policy", "stsonly"), GroupsMapper("groups"))
+	claims := l.proofToken(ctx, t, "alice", password, "onyxia-minio")
 	groups := claims.List("groups")
 	slices.Sort(groups)
 	if !slices.Equal(groups, []string{"child", "group1"}) || claims.Text("preferred_username") != "alice" || claims.Text("policy") != "stsonly" || claims.Text("sub") == "" ||

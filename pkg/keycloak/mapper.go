@@ -15,6 +15,9 @@ type Mapper struct {
 	Type string
 	// Config of ours; other keys are left alone.
 	Config map[string]string
+	// Sole says that no other mapper may write the claim of this one into the client's access tokens: which of two wins is not
+	// defined, so the other would let people in, or keep them out, now and then. While there is one the step is blocked.
+	Sole bool
 }
 
 func (m Mapper) document() document {
@@ -97,6 +100,16 @@ func (r *Realm) mapperStep(m Mapper, place string, o owner, needs []engine.ID) e
 					return err
 				}
 				return r.admin.remove(ctx, path)
+			},
+			hindrance: func(ctx context.Context) (hindrance, error) {
+				if !m.Sole {
+					return hindrance{}, nil
+				}
+				holder, err := o.find(ctx)
+				if err != nil {
+					return hindrance{}, err
+				}
+				return r.rival(ctx, holder, m)
 			},
 		},
 		ours: func(s sight) bool { return len(s.want.differences("", s.seen)) == 0 },

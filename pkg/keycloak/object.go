@@ -17,6 +17,8 @@ type object struct {
 	read func(context.Context) (document, error)
 	// want gives the wanted document; it may depend on what was seen.
 	want func(ctx context.Context, seen document) (document, error)
+	// hindrance says what of somebody else's has to go first; nil where nothing can be in the way.
+	hindrance func(context.Context) (hindrance, error)
 	// create makes it, update merges into what was seen. Both are handed the wanted document with its leaves.
 	create func(ctx context.Context, want document) error
 	update func(ctx context.Context, seen, want document) error
@@ -28,8 +30,15 @@ type object struct {
 	drop func(ctx context.Context, seen document) error
 }
 
-// sight is an observation of an object: what is there, and what is wanted of it.
-type sight struct{ seen, want document }
+// sight is an observation of an object: what is there, what is wanted of it, and what is in the way.
+type sight struct {
+	seen, want document
+	hindered   hindrance
+}
+
+// hindrance is a thing of somebody else's beside which ours would not do what it is for, and how a person removes it. The zero
+// value is none.
+type hindrance struct{ why, fix string }
 
 func (o *object) Observe(ctx context.Context) (sight, error) {
 	seen, err := o.read(ctx)
@@ -40,10 +49,17 @@ func (o *object) Observe(ctx context.Context) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	return sight{seen: seen, want: want}, nil
+	s := sight{seen: seen, want: want}
+	if o.hindrance != nil {
+		s.hindered, err = o.hindrance(ctx)
+	}
+	return s, err
 }
 
 func (o *object) Plan(s sight) engine.Change {
+	if s.hindered.why != "" {
+		return engine.Change{Action: engine.Blocked, Why: s.hindered.why, Fix: s.hindered.fix}
+	}
 	if s.seen == nil {
 		return engine.Change{Action: engine.Create}
 	}

@@ -40,8 +40,10 @@ func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	groups, err = r.Groups(ctx)
 	expect(t, err == nil && len(groups) == len(want)+13, "%d groups, %v", len(groups), err)
 
-	must(t, r.AddProofClient(ctx, Client{ID: "proof", DirectGrants: true}))
-	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: password})
+	must(t, r.AddProofClient(ctx, "proof", "onyxia"))
+	secret, err := r.ClientSecret(ctx, "proof")
+	must(t, err)
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", ClientSecret: secret, Username: "carol", Password: password})
 	expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with a temporary password: %v", err)
 	again, err := r.ResetPassword(ctx, "carol")
 	must(t, err)
@@ -246,11 +248,11 @@ func tunnel(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l.theirs = l.bootstrap
 	l.mustUp(ctx, t)
 	l.unchanged(ctx, t)
-	password, err := l.realm.AddProofUser(ctx, NewUser{Name: "alice", Email: "alice@example.org", FirstName: "A", LastName: "A"})
+	password, err := l.realm.AddProofUser(ctx, "alice", "example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if claims := l.proofToken(ctx, t, "alice", password, Client{ID: "proof"}); claims.Text("iss") != public+"/realms/tunnel" {
+	if claims := l.proofToken(ctx, t, "alice", password, "onyxia"); claims.Text("iss") != public+"/realms/tunnel" {
 		t.Errorf("issuer %s", claims.Text("iss"))
 	}
 }

@@ -20,6 +20,8 @@ type User struct {
 	ID            string `json:"id"`
 	Username      string `json:"username"`
 	Email         string `json:"email,omitempty"`
+	FirstName     string `json:"firstName,omitempty"`
+	LastName      string `json:"lastName,omitempty"`
 	Enabled       bool   `json:"enabled"`
 	EmailVerified bool   `json:"emailVerified"`
 }

@@ -106,10 +106,7 @@ func newS3v11(p platform.Platform, seconds int64) s3v11 {
 		// AWS wants a name for the session beside the role; it shows up in its audit log.
 		s.STS.Role.RoleSessionName = "onyxia"
 	}
-	if isAmazon(p.S3) {
-		// AWS General Reference, endpoints of the Security Token Service: one host in each region.
-		s.STS.URL = "https://sts." + p.S3.Region + ".amazonaws.com"
-	}
+	s.STS.URL = p.STSURL()
 	return s
 }
 

@@ -215,12 +215,14 @@ type S3 struct {
 	Size string `json:"size,omitempty"`
 	// StorageClass of the volumes; empty for the cluster's default.
 	StorageClass string `json:"storageClass,omitempty"`
-	// SessionDuration of the credentials (Go duration). Default 24h.
+	// SessionDuration of the credentials (Go duration), from 15m to auth.session; 12h at most for aws and ceph. Default 24h (aws, ceph: 12h), or auth.session if that is shorter.
 	SessionDuration string `json:"sessionDuration,omitempty"`
-	// Quota of each bucket, for servers that have them ("50Gi"); empty for none.
+	// Quota of each bucket in MinIO ("50Gi"); "0" takes limits away, without the key they are left alone.
 	Quota string `json:"quota,omitempty"`
-	// Versioning of the buckets.
-	Versioning bool `json:"versioning,omitempty"`
+	// Versioning keeps old versions of the objects in MinIO's buckets; false keeps no new ones, without the key it is left alone.
+	Versioning *bool `json:"versioning,omitempty"`
+	// VersionDays after which versions that are not the current one are removed from MinIO's buckets, so that they do not fill a quota; 0 keeps them for good, without the key it is left alone.
+	VersionDays *int `json:"versionDays,omitempty"`
 	// Values are Helm values put on top of ours.
 	Values map[string]any `json:"values,omitempty"`
 }

@@ -14,7 +14,7 @@ func withDefaults(c Config) Config {
 	set(&c.TLS.ACME.Server, "letsencrypt")
 	set(&c.App.Namespace, "onyxia")
 	authDefaults(&c.Auth)
-	s3Defaults(&c.S3)
+	s3Defaults(&c.S3, c.Auth.Session)
 	set(&c.Vault.Mode, "install")
 	set(&c.Vault.Flavor, "vault")
 	set(&c.Vault.Namespace, "vault")
@@ -73,13 +73,13 @@ const (
 	OnyxiaTheme = "onyxia"
 )
 
-func s3Defaults(s *S3) {
+func s3Defaults(s *S3, session string) {
 	set(&s.Mode, "install")
 	set(&s.Kind, "minio")
 	set(&s.Namespace, "minio")
 	set(&s.Region, "us-east-1")
 	set(&s.Size, "100Gi")
-	set(&s.SessionDuration, "24h")
+	set(&s.SessionDuration, sessionDuration(*s, session))
 }
 
 func set[T comparable](field *T, value T) {

@@ -66,6 +66,19 @@ func (p Platform) S3URL() string {
 	return strings.TrimRight(p.S3.URL, "/")
 }
 
+// STSURL is where tokens are exchanged for S3 credentials, if not at the S3 endpoint itself: AWS has one host in each region
+// (AWS General Reference, endpoints of the Security Token Service; the domain is that of the role's partition).
+func (p Platform) STSURL() string {
+	if p.S3.Mode != "external" || p.S3.Kind != "aws" {
+		return ""
+	}
+	domain := "amazonaws.com"
+	if strings.HasPrefix(p.S3.RoleARN, "arn:aws-cn:") {
+		domain = "amazonaws.com.cn"
+	}
+	return "https://sts." + p.S3.Region + "." + domain
+}
+
 // VaultURL is Vault's address as the browser sees it.
 func (p Platform) VaultURL() string {
 	if p.Vault.Mode == "external" {
@@ -100,6 +113,18 @@ func (p Platform) VaultPolicy() string {
 
 // S3Policy is the policy that the claim "policy" of a token names.
 const S3Policy = "stsonly"
+
+// The beginnings of the names of users and groups that the proofs of S3 and Vault make for themselves, and of what belongs to
+// them. What a proof left behind is known by more than that, because nobody keeps people from such a name.
+const (
+	S3ProofPrefix    = "onyxia-s3-proof-"
+	VaultProofPrefix = "onyxia-proof-"
+)
+
+// DiscoveryURL is where the issuer says what it is (OpenID Connect Discovery 1.0 section 4).
+func (p Platform) DiscoveryURL() string {
+	return strings.TrimRight(p.Issuer(), "/") + "/.well-known/openid-configuration"
+}
 
 // Namespace is where the record and the lock of the installation live: Onyxia's own.
 func (p Platform) Namespace() string { return p.App.Namespace }

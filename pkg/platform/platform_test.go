@@ -139,7 +139,7 @@ func TestExternalAddresses(t *testing.T) {
 	p, err := Complete(Config{
 		Domain: "example.org",
 		Auth:   Auth{Mode: "keycloak", URL: "https://sso.example.org/auth/", Realm: "lab"},
-		S3:     S3{Mode: "external", URL: "https://s3.example.org/"},
+		S3:     S3{Mode: "external", URL: "https://s3.example.org/", CredentialsSecret: "onyxia/theirs"},
 		Vault:  Vault{Mode: "external", URL: "https://bao.example.org/"},
 	})
 	if err != nil {

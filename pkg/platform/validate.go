@@ -27,6 +27,7 @@ func Validate(c Config) error {
 		checkQuantities(c),
 		checkDurations(c),
 		checkExternal(c),
+		checkS3(c),
 		checkEAB(c.TLS.ACME.EAB),
 		checkAuth(c),
 		checkDatabase(c.Auth),

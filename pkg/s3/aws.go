@@ -2,6 +2,7 @@ package s3
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -31,6 +32,10 @@ type Federation struct {
 	RoleARN string
 	// Duration of the credentials.
 	Duration time.Duration
+	// Thumbprints of the issuer, as the server wants them: CertificateThumbprint for AWS, KeyThumbprints for Ceph. Unreached is why
+	// there are none; then the command that finds them is printed.
+	Thumbprints []string
+	Unreached   error
 	// Mapped says that the issuer puts session tags into tokens already: a realm that we configure does.
 	Mapped bool
 }
@@ -44,19 +49,6 @@ const (
 	minRoleDuration = time.Hour
 	maxRoleDuration = 12 * time.Hour
 )
-
-// CheckRoleDuration tells why a server with roles gives no credentials for that long, or nil.
-func CheckRoleDuration(d time.Duration) error {
-	if d > maxRoleDuration {
-		return fmt.Errorf("s3.sessionDuration is %s, and a role gives credentials for %s at most: every user would be refused; set s3.sessionDuration: %s", hours(d), hours(maxRoleDuration), hours(maxRoleDuration))
-	}
-	return nil
-}
-
-// hours is a duration without the zeros that Go puts behind.
-func hours(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
-}
 
 // roleARN is an IAM role's name taken apart. The path is empty, or begins and ends with a slash.
 type roleARN struct{ partition, account, path, name string }
@@ -105,7 +97,7 @@ func (f Federation) AWS() ([]Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPrefixes(f.Tenancy.UserPrefix, f.Tenancy.GroupPrefix); err != nil {
+	if err := errors.Join(checkPrefixes(f.Tenancy.UserPrefix, f.Tenancy.GroupPrefix), checkTag(f.Tenancy.UsernameClaim)); err != nil {
 		return nil, err
 	}
 	return []Document{
@@ -129,9 +121,26 @@ func (f Federation) awsProvider() Document {
 	return Document{
 		Name:    "oidc-provider.json",
 		Content: pretty(map[string]any{"Url": strings.TrimRight(f.Issuer, "/"), "ClientIDList": []string{f.ClientID}}),
-		Command: "aws iam create-open-id-connect-provider --cli-input-json file://oidc-provider.json",
-		Note:    "No thumbprint is needed where the issuer's certificate comes from a public authority: AWS checks it against its own list and uses a thumbprint only for others.",
+		Command: "aws iam create-open-id-connect-provider --cli-input-json file://oidc-provider.json --thumbprint-list " + f.thumbprints(certificateThumbprintCommand(f.Issuer)),
+		Note: "The thumbprint is of the last certificate that the issuer's address shows. AWS ignores it where that leads to a public authority that it knows, and goes by it for others." +
+			f.unreached(),
 	}
+}
+
+// thumbprints are those of the issuer, or the command that finds them.
+func (f Federation) thumbprints(command string) string {
+	if len(f.Thumbprints) > 0 {
+		return strings.Join(f.Thumbprints, " ")
+	}
+	return "$(" + command + ")"
+}
+
+// unreached says why a command stands in the place of the thumbprints.
+func (f Federation) unreached() string {
+	if f.Unreached == nil {
+		return ""
+	}
+	return fmt.Sprintf(" It could not be found from here (%s), so the command below looks for it.", f.Unreached)
 }
 
 // sampleTags is the claim for an invented user.

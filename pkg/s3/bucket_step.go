@@ -84,12 +84,3 @@ func limit(bytes uint64) string {
 func (q Quota) Apply(ctx context.Context, _ uint64) error {
 	return q.Admin.SetQuota(ctx, q.Bucket, q.Bytes)
 }
-
-// Remove takes the limit away. A bucket that is gone has none.
-func (q Quota) Remove(ctx context.Context) error {
-	err := q.Admin.SetQuota(ctx, q.Bucket, 0)
-	if IsCode(err, "NoSuchBucket") {
-		return nil
-	}
-	return err
-}

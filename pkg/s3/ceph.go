@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -30,7 +31,7 @@ func (f Federation) Ceph(endpoint string) ([]Document, error) {
 	if len(refused) > 0 {
 		return nil, refused[0]
 	}
-	if err := checkPrefixes(tenancy.UserPrefix, tenancy.GroupPrefix); err != nil {
+	if err := errors.Join(checkPrefixes(tenancy.UserPrefix, tenancy.GroupPrefix), checkTag(tenancy.UsernameClaim)); err != nil {
 		return nil, err
 	}
 	provider := issuer.Host + strings.TrimRight(issuer.Path, "/")
@@ -38,10 +39,7 @@ func (f Federation) Ceph(endpoint string) ([]Document, error) {
 	return []Document{
 		{Note: "The gateway needs the options rgw_s3_auth_use_sts = true and rgw_sts_key (16 characters), and the user who makes the role needs capabilities:",
 			Command: fmt.Sprintf("radosgw-admin caps add --uid=USER --caps=%q", cephCaps)},
-		{Name: "oidc-provider.json",
-			Content: pretty(map[string]any{"Url": strings.TrimRight(f.Issuer, "/"), "ClientIDList": []string{f.ClientID}, "ThumbprintList": []string{"THUMBPRINT"}}),
-			Command: iam + "create-open-id-connect-provider --cli-input-json file://oidc-provider.json",
-			Note:    "THUMBPRINT is the SHA-1 fingerprint, without colons, of the certificate in x5c of the issuer's jwks_uri."},
+		f.cephProvider(iam),
 		{Note: "RGW reads name and groups from session tags in the token. " + f.tagsNote(f.cephTags())},
 		f.cephTrust(provider, role, iam),
 		f.cephPolicy(tenancy, role, iam),
@@ -49,23 +47,33 @@ func (f Federation) Ceph(endpoint string) ([]Document, error) {
 	}, nil
 }
 
+func (f Federation) cephProvider(iam string) Document {
+	return Document{
+		Name:    "oidc-provider.json",
+		Content: pretty(map[string]any{"Url": strings.TrimRight(f.Issuer, "/"), "ClientIDList": []string{f.ClientID}}),
+		Command: iam + "create-open-id-connect-provider --cli-input-json file://oidc-provider.json --thumbprint-list " + f.thumbprints(keyThumbprintsCommand(f.Issuer)),
+		Note:    "The thumbprints are of the certificates of the keys that the issuer signs with (x5c). When it gets a new key, the provider needs the new thumbprint too." + f.unreached(),
+	}
+}
+
 func (f Federation) cephTags() string {
 	tags := map[string]any{f.Tenancy.UsernameClaim: []string{"alice"}, GroupsTag: []string{"group1", "group2"}}
 	return string(compact(map[string]any{tagsClaim: map[string]any{"principal_tags": tags}}))
 }
 
+// cephTrust goes by the party that a token was issued to where tokens have several audiences, as those of our realm do.
 func (f Federation) cephTrust(provider string, role roleARN, iam string) Document {
+	key, note := ":app_id", fmt.Sprintf("app_id is compared with the claim aud; where the token has several, use %s:azp instead.", provider)
+	if f.Mapped {
+		key, note = ":azp", "The condition is about the claim azp: tokens of the realm have several audiences, and app_id is compared with one."
+	}
 	trust := Policy{Version: PolicyVersion, Statement: []Statement{{
 		Effect:    Allow,
 		Principal: map[string]List{"Federated": {fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", role.account, provider)}},
 		Action:    List{"sts:AssumeRoleWithWebIdentity", "sts:TagSession"},
-		Condition: Condition{"StringEquals": {provider + ":app_id": {f.ClientID}}},
+		Condition: Condition{"StringEquals": {provider + key: {f.ClientID}}},
 	}}}
-	return Document{
-		Name: "trust.json", Content: pretty(trust),
-		Command: iam + role.create(f),
-		Note:    fmt.Sprintf("app_id is compared with the claim aud; where the token has several, use %s:azp instead.", provider),
-	}
+	return Document{Name: "trust.json", Content: pretty(trust), Command: iam + role.create(f), Note: note}
 }
 
 // cephPolicy is for the users, if the gateway fills in their name, and for the groups.

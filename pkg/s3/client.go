@@ -72,11 +72,7 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 		return response{}, err
 	}
 	sent := time.Now()
-	client := c.HTTP
-	if client == nil {
-		client = http.DefaultClient
-	}
-	res, err := client.Do(req)
+	res, err := c.direct().Do(req)
 	if err != nil {
 		return response{}, unreachable(ctx, r.operation, c.Endpoint, err)
 	}
@@ -89,6 +85,17 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 		return response{}, refused(r.operation, res, body, sent)
 	}
 	return response{header: res.Header, body: body}, nil
+}
+
+// direct is the HTTP client without its following of redirects: those would carry a token or a signature to whatever host the
+// answer names.
+func (c *Client) direct() *http.Client {
+	client := http.Client{}
+	if c.HTTP != nil {
+		client = *c.HTTP
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
 }
 
 func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) {

@@ -88,6 +88,9 @@ func refused(operation string, res *http.Response, body []byte, sent time.Time) 
 	d := read(body)
 	e.Code, e.Message = d.Code, strings.TrimRight(strings.TrimSpace(d.Message), ".")
 	explain(e, sent)
+	if e.Code == "" && res.StatusCode < http.StatusBadRequest {
+		explainRedirect(e, res)
+	}
 	return e
 }
 

@@ -38,7 +38,10 @@ func causes() map[string]words {
 		"MinIO waits for its OpenID provider: without the discovery document it loads neither users nor policies",
 		"its log says why after \"Unable to initialize OpenID\": the issuer is down, its name does not resolve in the pod, or its certificate is not trusted there",
 	}
+	elsewhere := words{"the bucket belongs to another region, or to another endpoint, than the one that was asked", "compare s3.region and s3.url with where the bucket is"}
 	return map[string]words{
+		"PermanentRedirect": elsewhere,
+		"TemporaryRedirect": elsewhere,
 		"InvalidAccessKeyId": {
 			"the server knows no such access key",
 			"root credentials: the Secret was changed after the server started, restart its pod; a user's: they have expired or were taken back, get new ones",
@@ -85,6 +88,15 @@ func explainProxy(e *Error) {
 		e.Cause = "what answers here does not read as S3"
 		e.Fix = "check the URL and the host of the Ingress"
 	}
+}
+
+// explainRedirect is for an address that sends requests on, which are not followed.
+func explainRedirect(e *Error, res *http.Response) {
+	e.Cause = "the address sends requests on to another one, and a token is not sent there"
+	if to, err := res.Location(); err == nil {
+		e.Cause = fmt.Sprintf("the address sends requests on to %s://%s, and a token is not sent there", to.Scheme, to.Host)
+	}
+	e.Fix = "set s3.url to the address that answers by itself"
 }
 
 // unreachable makes an error of a request without an answer. The URL is left out of it, the endpoint says enough.

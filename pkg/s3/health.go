@@ -17,7 +17,8 @@ func (a *Admin) Health(ctx context.Context) (engine.Health, error) {
 		return engine.Health{Ready: true}, nil
 	}
 	var e *Error
-	if !errors.As(err, &e) {
+	var notYet *engine.NotYetError
+	if errors.As(err, &notYet) || !errors.As(err, &e) {
 		return engine.Health{}, err
 	}
 	switch e.Code {

@@ -101,6 +101,19 @@ func checkClaim(username string) error {
 	return nil
 }
 
+// checkTag is checkClaim for AWS and Ceph, where the name is in a session tag called as the claim (AWS STS, Tag: letters, digits,
+// spaces and _.:/=+-@, at most 128 characters; spaces and slashes are left out, they mean something in a policy's key).
+func checkTag(claim string) error {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:=+-@"
+	switch {
+	case claim == "email":
+		return checkClaim(claim)
+	case claim == "", len(claim) > 128, strings.Trim(claim, letters) != "":
+		return fmt.Errorf("no session tag can be called %q: set auth.usernameClaim to a claim of letters, digits and _.:=+-@", claim)
+	}
+	return nil
+}
+
 // checkPrefixes makes sure that no user can have a name that makes the bucket of a group, and the other way round.
 func checkPrefixes(user, group string) error {
 	if err := errors.Join(checkPrefix("prefixes.user", user), checkPrefix("prefixes.group", group)); err != nil {

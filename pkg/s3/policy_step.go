@@ -14,6 +14,14 @@ type CannedPolicy struct {
 	Admin *Admin
 	Name  string
 	Want  Policy
+	// Shared says that others use the server, too: a policy without our ID is theirs, and neither written over nor removed.
+	Shared bool
+}
+
+// Owns tells whether a policy document carries that ID.
+func Owns(document []byte, id string) bool {
+	policy, err := ParsePolicy(document)
+	return err == nil && id != "" && policy.ID == id
 }
 
 // PolicyID is the step's ID.
@@ -45,13 +53,32 @@ func (c CannedPolicy) Plan(seen SeenPolicy) engine.Change {
 	switch {
 	case !seen.Exists:
 		return engine.Change{Action: engine.Create, Why: fmt.Sprintf("MinIO has no policy %q", c.Name)}
+	case seen.Unreadable == "" && seen.Policy.Canonical() == c.Want.Canonical():
+		return engine.Change{Action: engine.Unchanged}
+	case c.theirs(seen):
+		return engine.Change{
+			Action: engine.Blocked, Fields: differences(seen.Policy, c.Want),
+			Why: fmt.Sprintf("policy %q of this MinIO was not written by this datalab, and says something else than users need", c.Name),
+			Fix: fmt.Sprintf("look at it: mc admin policy info ALIAS %s; if nobody uses it, remove it: mc admin policy remove ALIAS %s", c.Name, c.Name),
+		}
 	case seen.Unreadable != "":
 		return engine.Change{Action: engine.Configure, Why: seen.Unreadable}
-	case seen.Policy.Canonical() == c.Want.Canonical():
-		return engine.Change{Action: engine.Unchanged}
 	default:
 		return engine.Change{Action: engine.Configure, Fields: differences(seen.Policy, c.Want)}
 	}
+}
+
+// theirs tells a policy that somebody else has written.
+func (c CannedPolicy) theirs(seen SeenPolicy) bool {
+	return c.Shared && seen.Exists && (c.Want.ID == "" || seen.Policy.ID != c.Want.ID)
+}
+
+// RefuseRemoval keeps what somebody else has written.
+func (c CannedPolicy) RefuseRemoval(ctx context.Context) string {
+	if seen, err := c.Observe(ctx); err != nil || !c.theirs(seen) {
+		return ""
+	}
+	return fmt.Sprintf("policy %q was not written by this datalab", c.Name)
 }
 
 // differences are the statements that only one of the two has, named by what they are about.

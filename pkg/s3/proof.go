@@ -9,17 +9,31 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
-// ProofMark begins the names of the users, and so marks the buckets, that a proof makes for itself. No person has such a
-// name, and what carries it may be removed by a later run.
-const ProofMark = "onyxia-proof-"
+// ProofMark begins the names of the users, and so marks the buckets, that a proof makes for itself.
+const ProofMark = platform.S3ProofPrefix
 
 // ProofGroup is a group for proofs only. The policy has to hold it.
 const ProofGroup = ProofMark + "group"
 
+// proofFolder is where a proof writes in a bucket, whosever it is.
+const proofFolder = ".onyxia-proof/"
+
 // ProofName is a new name for a user of a proof.
-func ProofName() string { return ProofMark + strings.ToLower(rand.Text()[:8]) }
+func ProofName() string { return ProofMark + strings.ToLower(rand.Text()[:proofRandom]) }
+
+// proofRandom is how many characters of such a name are by chance.
+const proofRandom = 8
+
+// IsProofName tells a name that ProofName may have given. A person may be called so, too.
+func IsProofName(name string) bool {
+	random, found := strings.CutPrefix(name, ProofMark)
+	// The alphabet of rand.Text (RFC 4648 section 6).
+	return found && len(random) == proofRandom && strings.Trim(random, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
 
 // Person is one of the two users that a proof needs.
 type Person struct {
@@ -29,21 +43,26 @@ type Person struct {
 	Token func(context.Context) (string, error)
 }
 
-// Proof shows that a token buys credentials, that those open the user's bucket and the group's, and nobody else's.
-type Proof struct {
+// Target is what a proof is run against.
+type Target struct {
 	// S3 is the server; its credentials are not used.
 	S3 *Client
 	// STS is where tokens are exchanged; nil for the S3 endpoint itself (MinIO, Ceph).
 	STS     *Client
 	Tenancy Tenancy
-	// Member belongs to Group; Stranger belongs to no group at all.
-	Member, Stranger Person
-	// Group whose bucket is tried; empty for a proof without groups.
-	Group string
 	// RoleARN for AWS and Ceph.
 	RoleARN string
 	// Duration of the credentials; 0 for the server's default.
 	Duration time.Duration
+}
+
+// Proof shows that a token buys credentials, that those open the user's bucket and the group's, and nobody else's.
+type Proof struct {
+	Target
+	// Member belongs to Group; Stranger belongs to no group at all.
+	Member, Stranger Person
+	// Group whose bucket is tried; empty for a proof without groups.
+	Group string
 }
 
 // cleanTime is how long a proof may take to remove its traces after it was stopped.
@@ -52,18 +71,18 @@ const cleanTime = 30 * time.Second
 // Run tells each thing that was shown as one line, and stops at the first that was not. Whatever it made is removed when
 // it returns, also after the context was cancelled; what could not be removed is part of the error.
 func (p Proof) Run(ctx context.Context, report func(line string)) (err error) {
-	run := &proofRun{Proof: p, report: report, key: ".onyxia-proof/" + strings.ToLower(rand.Text()), content: []byte(rand.Text())}
-	defer func() {
-		fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
-		defer cancel()
-		err = errors.Join(err, run.clean(fresh))
-	}()
+	run := newProofRun(p, report)
+	defer func() { err = errors.Join(err, run.clean(ctx)) }()
 	for _, step := range []func(context.Context) error{run.login, run.ownBuckets, run.foreignBuckets, run.groupBucket, run.forgedClaims} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func newProofRun(p Proof, report func(string)) *proofRun {
+	return &proofRun{Proof: p, report: report, key: proofFolder + strings.ToLower(rand.Text()), content: []byte(rand.Text())}
 }
 
 // proofRun is a proof on its way.
@@ -137,7 +156,7 @@ func (r *proofRun) checkName(token Token, name string) error {
 	got, ok := token.Text(claim)
 	switch {
 	case !ok || got == "":
-		return fmt.Errorf("the token of %s carries no claim %q, and MinIO would take the name from a request's URL instead: anybody could open any bucket; give client %s the default client scope \"profile\"", name, claim, token.Party)
+		return fmt.Errorf("the token of %s carries no claim %q, and MinIO would take the name from a request's URL instead: anybody could open any bucket; give client %s of the realm the default client scope \"profile\"", name, claim, token.Party)
 	case got != name:
 		return fmt.Errorf("the token of %s says %q in the claim %q; compare auth.usernameClaim with the client's mappers", name, got, claim)
 	}

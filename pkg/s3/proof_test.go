@@ -27,7 +27,7 @@ func proofOf(t *testing.T, i *issuer, server *minioServer, tenancy Tenancy, memb
 		t.Fatal(err)
 	}
 	return Proof{
-		S3: &Client{Endpoint: server.Endpoint, HTTP: server.http}, Tenancy: tenancy, Group: ProofGroup, Duration: 15 * time.Minute,
+		Target: Target{S3: &Client{Endpoint: server.Endpoint, HTTP: server.http}, Tenancy: tenancy, Duration: 15 * time.Minute}, Group: ProofGroup,
 		Member: person(ProofName(), []string{"stsonly", policy}, member), Stranger: person(ProofName(), []string{"stsonly"}, stranger),
 	}
 }
@@ -215,7 +215,11 @@ func TestProofLeavesATraceAndSweepFindsIt(t *testing.T) {
 	tenancy := guide(ProofGroup)
 	server.put(t, tenancy)
 	server.fill(t, "user-alice", "hello.txt")
-	server.fill(t, "onyxia-proof-of-somebody-else", "hello.txt")
+	// People may be called as the users of proofs are, or nearly so.
+	named, nearly := "user-"+ProofName(), "user-"+ProofMark+"of-somebody-else"
+	server.fill(t, named, "hello.txt")
+	server.fill(t, named, proofFolder+"left")
+	server.fill(t, nearly, "hello.txt")
 	proof := proofOf(t, i, server, tenancy, nil, nil)
 	err := proof.Run(t.Context(), func(line string) {
 		if strings.Contains(line, "as a member of") {
@@ -234,8 +238,37 @@ func TestProofLeavesATraceAndSweepFindsIt(t *testing.T) {
 	if err != nil || len(removed) != 3 {
 		t.Errorf("removed %q, %v", removed, err)
 	}
-	if got := server.buckets(t); !slices.Equal(got, []string{"onyxia-proof-of-somebody-else", "user-alice"}) {
+	want := []string{"user-alice", named, nearly}
+	slices.Sort(want)
+	if got := server.buckets(t); !slices.Equal(got, want) {
 		t.Errorf("left %q", got)
+	}
+	if kept, err := server.client().List(t.Context(), named, ""); err != nil || len(kept) != 1 || kept[0].Key != "hello.txt" {
+		t.Errorf("what a person of that name keeps: %v %v", kept, err)
+	}
+}
+
+func TestOfProof(t *testing.T) {
+	for bucket, want := range map[string]bool{
+		"user-" + ProofName(): true, "projet-" + ProofGroup: true, "user-" + ProofGroup: false, "projet-" + ProofName(): false,
+		"user-" + ProofMark + "abcdefg": false, "user-" + ProofMark + "abcdefgh": true, "user-" + ProofMark + "abcdefgh-thesis": false,
+		"user-" + ProofMark + "abcdefg1": false, ProofName(): false, "user-alice": false,
+	} {
+		if guide().OfProof(bucket) != want {
+			t.Errorf("%s: %v", bucket, !want)
+		}
+	}
+}
+
+// With roles nobody here may look into the buckets of others later on, so what is left is told with the command that removes it.
+func TestLeftBehindWithRoles(t *testing.T) {
+	run := newProofRun(Proof{Target: Target{S3: &Client{Endpoint: "https://rgw.example.org"}, RoleARN: "arn:aws:iam:::role/onyxia"}}, nil)
+	got := run.removal(trace{bucket: "user-x"})
+	if want := "remove it by hand: aws --endpoint-url https://rgw.example.org s3 rm --recursive s3://user-x/.onyxia-proof/ && aws --endpoint-url https://rgw.example.org s3 rb s3://user-x"; got != want {
+		t.Error(got)
+	}
+	if got := run.removal(trace{bucket: "user-x", existed: true}); strings.Contains(got, "s3 rb") {
+		t.Error(got)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestCannedPolicyStep(t *testing.T) {
 	server := startMinIO(t, newIssuer(t))
 	for name, tenancy := range map[string]Tenancy{
 		"users only": guide(), "groups": guide("group2", "group1"), "guard": {
-			UserPrefix: "u-", GroupPrefix: "g-", UsernameClaim: "sub", Groups: []string{"a"}, LongestName: 20, AccessKeys: true,
+			UserPrefix: "u-", GroupPrefix: "g-", UsernameClaim: "sub", Groups: []string{"a"}, LongestName: 20,
 		},
 	} {
 		want, err := tenancy.users()
@@ -49,8 +49,12 @@ func TestCannedPolicyStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		step := CannedPolicy{Admin: server.admin(), Name: "stsonly", Want: want}
+		step.Want.ID = "kubectl-onyxia onyxia.demo.test"
 		converge(t, step, engine.Create)
 		t.Log(name, "written and read back the same")
+		if seen, _ := plan(t, step); seen.Policy.ID != step.Want.ID {
+			t.Errorf("%s: MinIO has not kept the ID: %q", name, seen.Policy.ID)
+		}
 
 		// A statement added, one taken away: both are shown and mended.
 		byHand := want
@@ -98,6 +102,46 @@ func TestCannedPolicyPlan(t *testing.T) {
 	}
 }
 
+// In a MinIO that others run, what they have written under a name of ours is neither written over nor removed.
+func TestPolicyOfOthers(t *testing.T) {
+	want, err := guide().users()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.ID = "kubectl-onyxia onyxia.demo.test"
+	old := want
+	old.Statement = old.Statement[:1]
+	theirs, unmarked := old, want
+	theirs.ID, unmarked.ID = "kubectl-onyxia onyxia.other.test", ""
+	for name, tc := range map[string]struct {
+		seen   SeenPolicy
+		action engine.Action
+		theirs bool
+	}{
+		"not there":          {SeenPolicy{}, engine.Create, false},
+		"ours, of before":    {SeenPolicy{Exists: true, Policy: old}, engine.Configure, false},
+		"ours":               {SeenPolicy{Exists: true, Policy: want}, engine.Unchanged, false},
+		"another datalab's":  {SeenPolicy{Exists: true, Policy: theirs}, engine.Blocked, true},
+		"the same by chance": {SeenPolicy{Exists: true, Policy: unmarked}, engine.Unchanged, true},
+		"unreadable":         {SeenPolicy{Exists: true, Unreadable: "why"}, engine.Blocked, true},
+	} {
+		step := CannedPolicy{Name: "stsonly", Want: want, Shared: true}
+		if got := step.Plan(tc.seen); got.Action != tc.action || (got.Fix != "") != (tc.action == engine.Blocked) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := step.theirs(tc.seen); got != tc.theirs {
+			t.Errorf("%s: theirs: %v", name, got)
+		}
+		step.Shared = false
+		if got := step.Plan(tc.seen).Action; got == engine.Blocked {
+			t.Errorf("%s, in a MinIO of ours: %s", name, got)
+		}
+	}
+	if !Owns(want.JSON(), want.ID) || Owns(unmarked.JSON(), want.ID) || Owns(unmarked.JSON(), "") || Owns([]byte("{"), want.ID) {
+		t.Error("whose a document is")
+	}
+}
+
 func TestBucketSteps(t *testing.T) {
 	t.Parallel()
 	server := startMinIO(t, newIssuer(t))
@@ -115,9 +159,6 @@ func TestBucketSteps(t *testing.T) {
 		if err := observe(t.Context()); !errors.As(err, &notYet) || notYet.After != BucketID(bucket) {
 			t.Errorf("%s of a bucket that is not there: %v", name, err)
 		}
-	}
-	if err := errors.Join(quota.Remove(t.Context()), lifecycle.Remove(t.Context())); err != nil {
-		t.Errorf("removing from a bucket that is not there: %v", err)
 	}
 
 	converge(t, Bucket{Client: server.client(), Name: bucket}, engine.Create)
@@ -178,54 +219,37 @@ func TestLifecycleStep(t *testing.T) {
 	if before == "" || theirs() != before {
 		t.Errorf("their rule was %q and is %q", before, theirs())
 	}
-	// MinIO knows no rule for unfinished uploads; it says so in few words, we in more.
-	unfinished := Lifecycle{Client: c, Bucket: bucket, UnfinishedDays: 7}
-	seen, _ := plan(t, unfinished)
-	if err := unfinished.Apply(t.Context(), seen); err == nil || !strings.Contains(err.Error(), "MINIO_API_STALE_UPLOADS_EXPIRY") {
-		t.Errorf("rule for unfinished uploads: %v", err)
-	}
-	for range 2 {
-		if err := unfinished.Remove(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	converge(t, Lifecycle{Client: c, Bucket: bucket}, engine.Configure)
 	if theirs() != before {
-		t.Errorf("after Remove their rule is %q", theirs())
+		t.Errorf("after ours is gone their rule is %q", theirs())
 	}
-	if err := c.configure(t.Context(), "set lifecycle of", bucket, "lifecycle", lifecycleDocument(nil, Lifecycle{VersionDays: 1}.rules())); err != nil {
+	if err := c.configure(t.Context(), "set lifecycle of", bucket, "lifecycle", lifecycleDocument([]string{Lifecycle{VersionDays: 1}.rule()})); err != nil {
 		t.Fatal(err)
 	}
-	if err := unfinished.Remove(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	converge(t, Lifecycle{Client: c, Bucket: bucket}, engine.Configure)
 	if rules, err := c.lifecycle(t.Context(), bucket); err != nil || len(rules) != 0 {
 		t.Errorf("nothing should be left: %v %v", rules, err)
 	}
 }
 
-// What AWS and Ceph take, MinIO does not: the document is checked as text.
-func TestLifecycleDocument(t *testing.T) {
-	l := Lifecycle{UnfinishedDays: 7, VersionDays: 30}
-	got := string(lifecycleDocument([]innerRule{{ID: "theirs", Inner: "<ID>theirs</ID><Any/>"}}, l.rules()))
-	want := `<LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ID>theirs</ID><Any/></Rule>` +
-		`<Rule><ID>kubectl-onyxia-old-versions</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration></Rule>` +
-		`<Rule><ID>kubectl-onyxia-unfinished-uploads</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>`
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+func TestLifecyclePlan(t *testing.T) {
+	l := Lifecycle{VersionDays: 7}
 	for text, same := range map[string]bool{
-		rule(unfinishedRule, "<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>"): true,
-		// AWS gives the filter back in its own way.
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Enabled</Status>":                                        true,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>8</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Enabled</Status>":                                        false,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Disabled</Status>":                                       false,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Prefix>a</Prefix><Status>Enabled</Status>":                               false,
-		"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration>": false,
+		l.rule(): true,
+		// A server may give the filter back in its own way.
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Enabled</Status>":                                        true,
+		"<NoncurrentVersionExpiration><NoncurrentDays>8</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Enabled</Status>":                                        false,
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Disabled</Status>":                                       false,
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Prefix>a</Prefix><Status>Enabled</Status>":                               false,
+		"<NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration>": false,
 		"<Unclosed>": false,
+		"":           false,
 	} {
-		seen := SeenLifecycle{Ours: map[string]string{unfinishedRule: text}}
-		if got := (Lifecycle{UnfinishedDays: 7}).Plan(seen).Action == engine.Unchanged; got != same {
+		if got := l.Plan(SeenLifecycle{Ours: text}).Action == engine.Unchanged; got != same {
 			t.Errorf("unchanged is %v for %s", got, text)
 		}
+	}
+	if got := (Lifecycle{}).Plan(SeenLifecycle{}).Action; got != engine.Unchanged {
+		t.Errorf("no rule, and none wanted: %s", got)
 	}
 }

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"encoding/xml"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -55,9 +54,4 @@ func (c *Client) AssumeRoleWithWebIdentity(ctx context.Context, w WebIdentity) (
 			Cause: "what answers here is not an STS server", Fix: "check the URL: MinIO serves STS at the S3 port, not at the console's", err: err}
 	}
 	return NewCredentials(x.AccessKey, x.Secret, x.Session, x.Expires), nil
-}
-
-// AWSTokenService is the STS endpoint of an AWS region.
-func AWSTokenService(region string) string {
-	return fmt.Sprintf("https://sts.%s.amazonaws.com", region)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
@@ -19,6 +18,8 @@ const MaxPolicy = 20 << 10
 // used: MinIO lets a request overwrite what conditions see of a claim, by a header or a parameter `Groups` (minio/pkg
 // v3.1.3, policy/condition/value.go getValuesByKey; seen on a running server). Anybody could then open any group's bucket.
 type Tenancy struct {
+	// Owner marks the policies as those of one datalab: its host. A MinIO may serve several.
+	Owner       string
 	UserPrefix  string
 	GroupPrefix string
 	// UsernameClaim of the token.
@@ -29,13 +30,11 @@ type Tenancy struct {
 	// character but a-z, 0-9 and dash, is denied. It is for issuers whose usernames nobody checks (an LDAP federation, a
 	// foreign issuer), and costs MinIO some milliseconds for each request. 0 leaves it off; 30 is the most that fits.
 	LongestName int
-	// AccessKeys lets users make access keys of their own in MinIO. Those outlive token and membership.
-	AccessKeys bool
 }
 
 // For is the tenancy of a datalab with those groups.
 func For(p platform.Platform, groups []string) Tenancy {
-	return Tenancy{UserPrefix: p.Prefixes.User, GroupPrefix: p.Prefixes.Group, UsernameClaim: p.Auth.UsernameClaim, Groups: groups}
+	return Tenancy{Owner: "kubectl-onyxia " + p.OnyxiaHost(), UserPrefix: p.Prefixes.User, GroupPrefix: p.Prefixes.Group, UsernameClaim: p.Auth.UsernameClaim, Groups: groups}
 }
 
 // UserBucket is the bucket of a user, or why there can be none.
@@ -100,20 +99,7 @@ func (t Tenancy) Policies() ([]NamedPolicy, error) {
 			return nil, err
 		}
 		members := Statement{Sid: "GroupBucket", Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(bucket)}
-		out = append(out, NamedPolicy{bucket, Policy{Version: PolicyVersion, Statement: []Statement{members}}})
-	}
-	return out, nil
-}
-
-// Steps are the policies as steps.
-func (t Tenancy) Steps(admin *Admin, needs ...engine.ID) ([]engine.Step, error) {
-	policies, err := t.Policies()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]engine.Step, 0, len(policies))
-	for _, p := range policies {
-		out = append(out, engine.New(PolicyID(p.Name), CannedPolicy{Admin: admin, Name: p.Name, Want: p.Policy}, needs...))
+		out = append(out, NamedPolicy{bucket, Policy{ID: t.Owner, Version: PolicyVersion, Statement: []Statement{members}}})
 	}
 	return out, nil
 }
@@ -123,10 +109,7 @@ func (t Tenancy) users() (Policy, error) {
 	if err := t.check(); err != nil {
 		return Policy{}, err
 	}
-	p := Policy{Version: PolicyVersion, Statement: []Statement{t.ownBucket(), t.forgedNames(), t.hostileNames()}}
-	if !t.AccessKeys {
-		p.Statement = append(p.Statement, Statement{Sid: "NoLastingAccessKeys", Effect: Deny, Action: List{"admin:CreateServiceAccount"}})
-	}
+	p := Policy{ID: t.Owner, Version: PolicyVersion, Statement: []Statement{t.ownBucket(), t.forgedNames(), t.hostileNames(), noAccessKeys()}}
 	p.Statement = append(p.Statement, t.guard()...)
 	if size := len(p.JSON()); size > MaxPolicy {
 		return Policy{}, fmt.Errorf("the policy that checks names of up to %d characters has %d bytes, and MinIO takes %d; lower the longest name", t.LongestName, size, MaxPolicy)
@@ -140,6 +123,11 @@ func (t Tenancy) check() error {
 		refused = append(refused, fmt.Errorf("longest name %d is negative", t.LongestName))
 	}
 	return errors.Join(checkPrefixes(t.UserPrefix, t.GroupPrefix), checkClaim(t.UsernameClaim), errors.Join(refused...))
+}
+
+// noAccessKeys keeps users from making access keys of their own in MinIO. Those outlive token and membership.
+func noAccessKeys() Statement {
+	return Statement{Sid: "NoLastingAccessKeys", Effect: Deny, Action: List{"admin:CreateServiceAccount"}}
 }
 
 const arn = "arn:aws:s3:::"

@@ -48,6 +48,13 @@ func (t Token) Text(claim string) (string, bool) {
 	return s, ok
 }
 
+// tag is a session tag (AWS, Ceph).
+func (t Token) tag(name string) []string {
+	tags, _ := t.claims[tagsClaim].(map[string]any)
+	principal, _ := tags["principal_tags"].(map[string]any)
+	return texts(principal[name])
+}
+
 // split takes names apart the way MinIO reads its policy claim: each may be several, with commas between.
 func split(names []string) []string {
 	var out []string

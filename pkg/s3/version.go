@@ -1,41 +1,14 @@
 package s3
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 )
 
-// Version is what the server says it is: "2024-12-18T13:15:44Z" for a release. It is the oldest where servers of a cluster
-// differ.
-func (a *Admin) Version(ctx context.Context) (string, error) {
-	body, err := a.call(ctx, "read the server's version", http.MethodGet, "info", nil, nil)
-	if err != nil {
-		return "", err
-	}
-	var info struct {
-		Servers []struct {
-			Version string `json:"version"`
-		} `json:"servers"`
-	}
-	if err := json.Unmarshal(body, &info); err != nil {
-		return "", fmt.Errorf("read the server's version: the answer does not read as MinIO's: %w", err)
-	}
-	oldest := ""
-	for _, s := range info.Servers {
-		if oldest == "" || s.Version < oldest {
-			oldest = s.Version
-		}
-	}
-	return oldest, nil
-}
-
-// ReleaseTime reads the date out of a MinIO version or image tag: "2024-12-18T13:15:44Z", "RELEASE.2024-12-18T13-15-44Z",
+// releaseTime reads the date out of a MinIO version or image tag: "2024-12-18T13:15:44Z", "RELEASE.2024-12-18T13-15-44Z",
 // and what forks put behind it. It is false for anything else, a build from source for instance.
-func ReleaseTime(version string) (time.Time, bool) {
+func releaseTime(version string) (time.Time, bool) {
 	version = strings.TrimPrefix(version, "RELEASE.")
 	const length = len("2024-12-18T13-15-44Z")
 	if len(version) < length {
@@ -56,7 +29,7 @@ func consoleCutOff() time.Time { return time.Date(2025, time.May, 24, 0, 0, 0, 0
 // ConsoleNote says what an admin has to know about the console of that version or image tag; empty for an older one.
 func ConsoleNote(version string) string {
 	const gone = "the console of this MinIO has no login by OpenID any more (removed in RELEASE.2025-05-24T17-08-30Z): users see their files in Onyxia, and the console takes the root user only"
-	released, known := ReleaseTime(version)
+	released, known := releaseTime(version)
 	switch {
 	case !known:
 		return fmt.Sprintf("MinIO %q names no release date; from RELEASE.2025-05-24T17-08-30Z on the console has no login by OpenID", version)

@@ -21,6 +21,8 @@ type Shown struct {
 	// Digest stands for a configuration; empty when nothing was shown.
 	Digest string
 	At     string
+	// Missing is what was not shown then, in words; empty when all was.
+	Missing string
 	// Asked says that it has to be shown again whatever was shown before. It is not noted.
 	Asked bool
 }
@@ -31,12 +33,16 @@ func (p ProofNote) Read(ctx context.Context) (Shown, error) {
 	if err != nil {
 		return Shown{}, fmt.Errorf("when %s was shown to work: %w", p.stage, err)
 	}
-	return Shown{Digest: says["configuration"], At: says["shown"]}, nil
+	return Shown{Digest: says["configuration"], At: says["shown"], Missing: says["notShown"]}, nil
 }
 
 // Write notes what was shown.
 func (p ProofNote) Write(ctx context.Context, shown Shown) error {
-	if err := p.note.Write(ctx, map[string]string{"configuration": shown.Digest, "shown": shown.At}); err != nil {
+	says := map[string]string{"configuration": shown.Digest, "shown": shown.At}
+	if shown.Missing != "" {
+		says["notShown"] = shown.Missing
+	}
+	if err := p.note.Write(ctx, says); err != nil {
 		return fmt.Errorf("%s works, but that could not be noted: %w", p.stage, err)
 	}
 	return nil

@@ -19,3 +19,6 @@ func externalTransport(p platform.Platform) *http.Transport {
 	}
 	return transport
 }
+
+// External is an HTTP client for a server that the admin brought along, trusting the private authorities as well.
+func External(p platform.Platform) *http.Client { return &http.Client{Transport: externalTransport(p)} }

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
 // ProofPrefix begins the names of the users and groups that Proof is run with, so that an operator may clean up after them and
 // reach nobody else's secrets.
-const ProofPrefix = "onyxia-proof-"
+const ProofPrefix = platform.VaultProofPrefix
 
 // OperatorPolicyText is the policy of a session: what Steps reads and writes. It opens no user's secret by itself. But who may
 // write policies and roles can give itself any right, so whoever has this policy is root in effect, and so is whoever rules

@@ -1,14 +1,18 @@
 package stages
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	s3stage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/s3"
 )
@@ -16,6 +20,7 @@ import (
 // configureS3 is `s3 configure`: what is inside the S3 server and the realm, and each time the proof that it holds.
 func configureS3(o *cli.Options) *cobra.Command {
 	a := &cli.Apply{Options: o, Names: []string{s3stage.Name}, Only: s3stage.Configures}
+	var userToken string
 	cmd := &cobra.Command{
 		Use:   "configure",
 		Short: "Make clients, policies and buckets as wanted, and show that each user gets at their own files only",
@@ -26,15 +31,19 @@ The proof is run each time: two users and a client are made in the realm, their 
 and list in the bucket of their own and of their group, and are refused at the other's. All of it is removed again, also
 after Ctrl-C; a later run removes what a killed one left. If a line cannot be shown, the reason is said and the exit code is 1.
 
+Users of another issuer (auth.mode: oidc) are not made. Give the access token of one for client onyxia-minio in a file: its
+claims are looked at, it is exchanged, the user's own bucket is written and read, and the user is refused at a neighbour's.
+
 For a server that is not ours (s3.mode: external), what has to be done there by hand is printed first.`,
 		Args: cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runConfigureS3(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runConfigureS3(cmd.Context(), a, userToken) },
 	}
+	cmd.Flags().StringVar(&userToken, "user-token", "", "File that holds an access token of a user for client onyxia-minio, \"-\" for standard input; for auth.mode oidc")
 	a.AddApplyFlags(cmd)
 	return cmd
 }
 
-func runConfigureS3(ctx context.Context, a *cli.Apply) error {
+func runConfigureS3(ctx context.Context, a *cli.Apply, tokenFile string) error {
 	if err := cli.CheckFormat(a.Output, "json", "yaml"); err != nil {
 		return err
 	}
@@ -45,7 +54,11 @@ func runConfigureS3(ctx context.Context, a *cli.Apply) error {
 	if !inst.Platform.HasS3() {
 		return fmt.Errorf("there is no S3 to configure: s3.mode is %s and auth.mode is %s", inst.Platform.S3.Mode, inst.Platform.Auth.Mode)
 	}
-	documents, err := s3stage.Documents(inst.Platform)
+	token, err := userToken(a.In, tokenFile, inst.Platform.Auth.Mode)
+	if err != nil {
+		return err
+	}
+	documents, err := s3stage.Documents(ctx, inst.Platform)
 	if err != nil {
 		return err
 	}
@@ -55,9 +68,32 @@ func runConfigureS3(ctx context.Context, a *cli.Apply) error {
 	}
 	printDocuments(out, documents)
 	// A dry run makes no users, so it shows what differs and nothing of a proof.
-	a.Options = a.With(s3stage.With(s3stage.Options{Say: a.Say, Prove: !a.DryRun}))
+	a.Options = a.With(s3stage.With(s3stage.Options{Say: a.Say, Prove: !a.DryRun, UserToken: token}))
 	_, err = a.Run(ctx)
 	return err
+}
+
+// userToken reads the token of a user from a file; empty where none is named.
+func userToken(stdin io.Reader, file, mode string) (kube.SecretValue, error) {
+	if file == "" {
+		return kube.SecretValue{}, nil
+	}
+	if mode != "oidc" {
+		return kube.SecretValue{}, cli.Usagef("--user-token is for auth.mode oidc: with auth.mode %s users are made for the proof", mode)
+	}
+	read := func() ([]byte, error) { return os.ReadFile(file) }
+	if file == "-" {
+		read = func() ([]byte, error) { return io.ReadAll(stdin) }
+	}
+	raw, err := read()
+	if err != nil {
+		return kube.SecretValue{}, fmt.Errorf("--user-token: %w", err)
+	}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return kube.SecretValue{}, fmt.Errorf("--user-token: %s is empty; it has to hold an access token for client %s", file, platform.S3ClientID)
+	}
+	return kube.NewSecretValue(raw), nil
 }
 
 // printDocuments prints what a person has to do elsewhere: a remark, a file, the command that uses it.

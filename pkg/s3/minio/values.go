@@ -109,7 +109,7 @@ func requests(memory string) map[string]any {
 func oidc(p platform.Platform) map[string]any {
 	return map[string]any{
 		"enabled":                  true,
-		"configUrl":                strings.TrimRight(p.Issuer(), "/") + "/.well-known/openid-configuration",
+		"configUrl":                p.DiscoveryURL(),
 		"existingClientSecretName": ClientSecret,
 		"existingClientIdKey":      ClientIDKey,
 		"existingClientSecretKey":  ClientSecretKey,

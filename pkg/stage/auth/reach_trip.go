@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/url"
-	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,7 +25,7 @@ type trip struct {
 func newTrip(p platform.Platform, image string) trip {
 	t := trip{url: "https://" + p.AuthHost() + "/", image: image, ca: p.CAPEM}
 	if p.Auth.Mode != "install" {
-		t.url = strings.TrimRight(p.Issuer(), "/") + "/.well-known/openid-configuration"
+		t.url = p.DiscoveryURL()
 	}
 	t.host = t.url
 	if u, err := url.Parse(t.url); err == nil {

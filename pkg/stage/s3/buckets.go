@@ -2,20 +2,26 @@ package s3
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 )
 
-// bucketSettings are quota and versioning of the buckets that users and groups have by now. A bucket that is made later
-// gets them at the next run.
+// bucketSettings are quota, versioning and the life of old versions, of the buckets that users and groups have by now. A bucket
+// that is made later gets them at the next run. What is nil is left alone.
 type bucketSettings struct {
 	site *site
-	// quota in bytes, 0 for no limit; nil leaves quotas alone.
+	// quota in bytes, 0 for no limit.
 	quota *uint64
-	// versioning of all buckets; false leaves it alone.
-	versioning bool
+	// versioning keeps old versions, or no new ones.
+	versioning *bool
+	// versionDays after which old versions go, 0 for never.
+	versionDays *int
 }
 
 // bucketSeen is what one bucket has.
@@ -23,9 +29,13 @@ type bucketSeen struct {
 	Name       string
 	Quota      uint64
 	Versioning string
+	Lifecycle  s3.SeenLifecycle
 }
 
-// Observe reads the settings of every bucket of ours, two requests for each.
+// atOnce is how many buckets are read or written at the same time: MinIO waits for its disks, not for us.
+const atOnce = 8
+
+// Observe reads the settings of every bucket of ours. One that goes meanwhile is left out.
 func (b *bucketSettings) Observe(ctx context.Context) ([]bucketSeen, error) {
 	client, err := b.site.client(ctx)
 	if err != nil {
@@ -35,35 +45,61 @@ func (b *bucketSettings) Observe(ctx context.Context) ([]bucketSeen, error) {
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(each s3.BucketInfo) bool { return !b.ours(each.Name) })
+	seen, there := make([]bucketSeen, len(all)), make([]bool, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, each := range all {
+		group.Go(func() error {
+			var err error
+			seen[i], err = b.read(ctx, client, each.Name)
+			if there[i] = !gone(err); !there[i] {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 	var list []bucketSeen
-	for _, each := range all {
-		if !b.ours(each.Name) {
-			continue
+	for i, each := range seen {
+		if there[i] {
+			list = append(list, each)
 		}
-		seen := bucketSeen{Name: each.Name}
-		if b.quota != nil {
-			if seen.Quota, err = b.quotaOf(client, each.Name).Observe(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if b.versioning {
-			if seen.Versioning, err = b.versioningOf(client, each.Name).Observe(ctx); err != nil {
-				return nil, err
-			}
-		}
-		list = append(list, seen)
 	}
 	return list, nil
 }
 
-// ours tells the buckets of users and groups; those of proofs come and go.
-func (b *bucketSettings) ours(bucket string) bool {
-	for _, prefix := range []string{b.site.tenancy.UserPrefix, b.site.tenancy.GroupPrefix} {
-		if name, found := strings.CutPrefix(bucket, prefix); found {
-			return !strings.HasPrefix(name, s3.ProofMark)
+// gone tells a bucket that is not there any more.
+func gone(err error) bool {
+	var notYet *engine.NotYetError
+	return errors.As(err, &notYet) || s3.IsCode(err, "NoSuchBucket")
+}
+
+// read reads what the configuration is about.
+func (b *bucketSettings) read(ctx context.Context, client *s3.Client, bucket string) (seen bucketSeen, err error) {
+	seen.Name = bucket
+	if b.quota != nil {
+		if seen.Quota, err = b.quotaOf(client, bucket).Observe(ctx); err != nil {
+			return seen, err
 		}
 	}
-	return false
+	if b.versioning != nil {
+		if seen.Versioning, err = b.versioningOf(client, bucket).Observe(ctx); err != nil {
+			return seen, err
+		}
+	}
+	if b.versionDays != nil {
+		seen.Lifecycle, err = b.lifecycleOf(client, bucket).Observe(ctx)
+	}
+	return seen, err
+}
+
+// ours tells the buckets of users and groups; those of proofs come and go.
+func (b *bucketSettings) ours(bucket string) bool {
+	tenancy := b.site.tenancy
+	return (strings.HasPrefix(bucket, tenancy.UserPrefix) || strings.HasPrefix(bucket, tenancy.GroupPrefix)) && !tenancy.OfProof(bucket)
 }
 
 func (b *bucketSettings) quotaOf(client *s3.Client, bucket string) s3.Quota {
@@ -71,15 +107,46 @@ func (b *bucketSettings) quotaOf(client *s3.Client, bucket string) s3.Quota {
 }
 
 func (b *bucketSettings) versioningOf(client *s3.Client, bucket string) s3.Versioning {
-	return s3.Versioning{Client: client, Bucket: bucket, Enabled: true}
+	return s3.Versioning{Client: client, Bucket: bucket, Enabled: *b.versioning}
+}
+
+func (b *bucketSettings) lifecycleOf(client *s3.Client, bucket string) s3.Lifecycle {
+	return s3.Lifecycle{Client: client, Bucket: bucket, VersionDays: *b.versionDays}
+}
+
+// setting is one thing to put right in a bucket.
+type setting struct {
+	change engine.Change
+	write  func(context.Context, *s3.Client) error
+}
+
+// settings are what differs in a bucket.
+func (b *bucketSettings) settings(seen bucketSeen) []setting {
+	var list []setting
+	if b.quota != nil {
+		list = append(list, setting{b.quotaOf(nil, seen.Name).Plan(seen.Quota), func(ctx context.Context, client *s3.Client) error {
+			return b.quotaOf(client, seen.Name).Apply(ctx, seen.Quota)
+		}})
+	}
+	if b.versioning != nil {
+		list = append(list, setting{b.versioningOf(nil, seen.Name).Plan(seen.Versioning), func(ctx context.Context, client *s3.Client) error {
+			return b.versioningOf(client, seen.Name).Apply(ctx, seen.Versioning)
+		}})
+	}
+	if b.versionDays != nil {
+		list = append(list, setting{b.lifecycleOf(nil, seen.Name).Plan(seen.Lifecycle), func(ctx context.Context, client *s3.Client) error {
+			return b.lifecycleOf(client, seen.Name).Apply(ctx, seen.Lifecycle)
+		}})
+	}
+	return slices.DeleteFunc(list, func(s setting) bool { return !s.change.Action.Writes() })
 }
 
 // Plan compares each bucket.
 func (b *bucketSettings) Plan(seen []bucketSeen) engine.Change {
 	var fields []engine.Field
 	for _, each := range seen {
-		for _, change := range b.changes(each) {
-			for _, field := range change.Fields {
+		for _, s := range b.settings(each) {
+			for _, field := range s.change.Fields {
 				field.Path = each.Name + ": " + field.Path
 				fields = append(fields, field)
 			}
@@ -91,34 +158,25 @@ func (b *bucketSettings) Plan(seen []bucketSeen) engine.Change {
 	return engine.Change{Action: engine.Configure, Fields: fields}
 }
 
-func (b *bucketSettings) changes(seen bucketSeen) []engine.Change {
-	var list []engine.Change
-	if b.quota != nil {
-		list = append(list, b.quotaOf(nil, seen.Name).Plan(seen.Quota))
-	}
-	if b.versioning {
-		list = append(list, b.versioningOf(nil, seen.Name).Plan(seen.Versioning))
-	}
-	return list
-}
-
-// Apply writes what differs.
+// Apply writes what differs. A bucket that has gone meanwhile needs nothing.
 func (b *bucketSettings) Apply(ctx context.Context, seen []bucketSeen) error {
 	client, err := b.site.client(ctx)
 	if err != nil {
 		return err
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
 	for _, each := range seen {
-		if b.quota != nil && b.quotaOf(nil, each.Name).Plan(each.Quota).Action.Writes() {
-			if err := b.quotaOf(client, each.Name).Apply(ctx, each.Quota); err != nil {
-				return err
+		group.Go(func() error {
+			for _, s := range b.settings(each) {
+				if err := s.write(ctx, client); gone(err) {
+					return nil
+				} else if err != nil {
+					return err
+				}
 			}
-		}
-		if b.versioning && b.versioningOf(nil, each.Name).Plan(each.Versioning).Action.Writes() {
-			if err := b.versioningOf(client, each.Name).Apply(ctx, each.Versioning); err != nil {
-				return err
-			}
-		}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }

@@ -58,8 +58,10 @@ func (s *site) clientSecret() *kube.Generated {
 func webClient(p platform.Platform) keycloak.Client {
 	c := keycloak.PublicClient(platform.S3ClientID, []string{p.OnyxiaURL()}, p.OnyxiaURL()+"/*")
 	c.PostLogoutRedirectURIs = []string{"+"}
+	// The name comes from the one, the policies of groups need the other.
+	c.DefaultScopes, c.FullScope = []string{keycloak.ProfileScope}, true
 	session := duration(p.Auth.Session)
-	c.Lifespans = keycloak.ClientLifespans{AccessToken: min(duration(p.S3.SessionDuration), session), SessionIdle: session, SessionMax: session}
+	c.Lifespans = keycloak.ClientLifespans{AccessToken: duration(p.S3.SessionDuration), SessionIdle: session, SessionMax: session}
 	return c
 }
 
@@ -72,20 +74,26 @@ func duration(text string) time.Duration {
 	return d
 }
 
+// sole is a mapper whose claim opens buckets, so that nobody else may write it.
+func sole(m keycloak.Mapper) keycloak.Mapper {
+	m.Sole = true
+	return m
+}
+
 // mappers are what makes a token one that the server takes.
 func (s *site) mappers() []keycloak.Mapper {
 	groups := keycloak.GroupsMapper(s.env.Platform.Auth.GroupsClaim)
 	if s.minio() {
 		return []keycloak.Mapper{
 			keycloak.HardcodedRoleMapper(everybodyMapper, platform.S3ConsoleClientID, platform.S3Policy),
-			keycloak.ClientRolesMapper(policyMapper, platform.S3ConsoleClientID, "policy"),
+			sole(keycloak.ClientRolesMapper(policyMapper, platform.S3ConsoleClientID, "policy")),
 			keycloak.AudienceMapper(audienceMapper, platform.S3ConsoleClientID),
 			groups,
 		}
 	}
-	list := []keycloak.Mapper{keycloak.AudienceMapper(audienceMapper, platform.S3ClientID), groups, sessionTags(s.env.Platform.Auth.UsernameClaim)}
+	list := []keycloak.Mapper{keycloak.AudienceMapper(audienceMapper, platform.S3ClientID), groups, sole(sessionTags(s.env.Platform.Auth.UsernameClaim))}
 	if s.env.Platform.S3.Kind == "ceph" {
-		list = append(list, groupTags())
+		list = append(list, sole(groupTags()))
 	}
 	return list
 }
@@ -125,7 +133,7 @@ func (s *site) minioClient() []engine.Step {
 		client.StandardFlow, client.RedirectURIs = true, []string{"https://" + p.MinIOConsoleHost() + "/oauth_callback"}
 	}
 	// The console reads the claim in the ID token.
-	console := keycloak.ClientRolesMapper(policyMapper, platform.S3ConsoleClientID, "policy")
+	console := sole(keycloak.ClientRolesMapper(policyMapper, platform.S3ConsoleClientID, "policy"))
 	console.Config["id.token.claim"] = "true"
 	everybody := keycloak.HardcodedRoleMapper(everybodyMapper, platform.S3ConsoleClientID, platform.S3Policy)
 	list := []engine.Step{
@@ -156,11 +164,17 @@ func (s *site) memberships() []engine.Step {
 // byHand is what a person has to do at an issuer that is not ours to configure.
 func (s *site) byHand() []string {
 	p := s.env.Platform
-	lines := []string{"make a public client " + platform.S3ClientID + " at the issuer, with PKCE, the redirect addresses " + p.OnyxiaURL() +
-		"/*, and the groups in the claim " + p.Auth.GroupsClaim}
-	if s.minio() {
-		lines = append(lines, "its access tokens need the audience "+platform.S3ConsoleClientID+" and a claim policy: the list of "+platform.S3Policy+
-			" and, for each group of the user, "+p.Prefixes.Group+"GROUP")
+	lines := []string{
+		"make a public client " + platform.S3ClientID + " at the issuer, with PKCE, the redirect addresses " + p.OnyxiaURL() +
+			"/*, and the groups in the claim " + p.Auth.GroupsClaim,
 	}
-	return lines
+	if !s.minio() {
+		return append(lines, "its access tokens need the audience "+platform.S3ClientID+" and the session tags that s3 configure prints")
+	}
+	return append(lines,
+		"its access tokens need the audience "+platform.S3ConsoleClientID+" and a claim policy: the list of "+platform.S3Policy+
+			" and, for each group of the user, "+p.Prefixes.Group+"GROUP",
+		"MANDATORY: every access token of that client has the user's name in the claim "+p.Auth.UsernameClaim+", as one text. "+s3.MissingName(p.Auth.UsernameClaim)+
+			", and nothing in MinIO can prevent it. Show that it is there: kubectl onyxia s3 configure --user-token FILE",
+	)
 }

@@ -1,20 +1,21 @@
 package s3
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3/minio"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
-// Documents are what a person has to do at a server that is not ours to configure: nothing for a MinIO that we install.
-func Documents(p platform.Platform) ([]s3.Document, error) {
+// Documents are what a person has to do at a server that is not ours to configure: nothing for a MinIO that we install. The
+// issuer is asked for what AWS and Ceph know it by; where it does not answer, a command that asks it is among the documents.
+func Documents(ctx context.Context, p platform.Platform) ([]s3.Document, error) {
 	if p.S3.Mode != "external" {
 		return nil, nil
-	}
-	if err := check(p); err != nil {
-		return nil, err
 	}
 	if p.S3.Kind == "minio" {
 		return openID(p), nil
@@ -23,19 +24,26 @@ func Documents(p platform.Platform) ([]s3.Document, error) {
 		Tenancy: s3.For(p, p.Auth.Groups), Issuer: p.Issuer(), ClientID: platform.S3ClientID,
 		RoleARN: p.S3.RoleARN, Duration: duration(p.S3.SessionDuration), Mapped: p.Auth.Mode != "oidc",
 	}
+	client := stage.External(p)
+	client.Timeout = thumbprintTime
 	if p.S3.Kind == "aws" {
+		f.Thumbprints, f.Unreached = s3.CertificateThumbprint(ctx, client, p.Issuer())
 		return f.AWS()
 	}
+	f.Thumbprints, f.Unreached = s3.KeyThumbprints(ctx, client, p.Issuer())
 	return f.Ceph(p.S3URL())
 }
+
+// thumbprintTime bounds one question to the issuer.
+const thumbprintTime = 5 * time.Second
 
 // openID is how a MinIO that others run learns of the issuer. Its admin API would take it only encrypted in a way of its
 // own, and the server has to be restarted for it anyway.
 func openID(p platform.Platform) []s3.Document {
 	return []s3.Document{{
 		// By a pipe, so that the secret stands in nobody's arguments.
-		Command: fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s/.well-known/openid-configuration client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}' | mc admin config import ALIAS && mc admin service restart ALIAS",
-			p.App.Namespace, minio.ClientSecret, p.Issuer(), platform.S3ConsoleClientID, minio.ClientSecretKey),
+		Command: fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}' | mc admin config import ALIAS && mc admin service restart ALIAS",
+			p.App.Namespace, minio.ClientSecret, p.DiscoveryURL(), platform.S3ConsoleClientID, minio.ClientSecretKey),
 		Note: "Once: this MinIO has to trust tokens of the issuer. It has to reach the issuer's address and trust its certificate.",
 	}}
 }

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
@@ -25,14 +27,69 @@ type foreign struct {
 // enter gives the credentials that a user of the issuer gets.
 func (f *foreign) enter(t *testing.T, name string, policies ...string) *s3.Client {
 	t.Helper()
-	now := time.Now()
-	token := f.issuer.Token(t, map[string]any{"iss": f.issuer.URL(), "aud": "minio", "azp": "minio", "sub": "id", "preferred_username": name,
-		"policy": append(policies, platform.S3Policy), "iat": now.Add(-time.Second).Unix(), "exp": now.Add(time.Minute).Unix()})
+	token := f.token(t, map[string]any{"preferred_username": name, "policy": append(policies, platform.S3Policy)})
 	credentials, err := f.root(t).AssumeRoleWithWebIdentity(t.Context(), s3.WebIdentity{Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f.root(t).As(credentials)
+}
+
+// token is one of the issuer with these claims, for MinIO.
+func (f *foreign) token(t *testing.T, claims map[string]any) string {
+	t.Helper()
+	now := time.Now()
+	all := map[string]any{"iss": f.issuer.URL(), "aud": "minio", "azp": "minio", "sub": "id", "iat": now.Add(-time.Second).Unix(), "exp": now.Add(time.Minute).Unix()}
+	maps.Copy(all, claims)
+	return f.issuer.Token(t, all)
+}
+
+// provedByAUser: with the token of a user the rest is shown, and is not forgotten by a run without one; and a token without the
+// name fails, because it opens everything.
+func (f *foreign) provedByAUser(t *testing.T) {
+	t.Helper()
+	prove := func(token string) error {
+		done, err := apply(t.Context(), t, f.run(t, Options{Prove: true, Say: f.say, UserToken: kube.NewSecretValue([]byte(token))}))
+		if err == nil && (len(done) != 1 || done[stage.S3ReadyID] == "") {
+			t.Errorf("%v", done)
+		}
+		return err
+	}
+	noted := func(when, missing string) {
+		t.Helper()
+		if seen, err := stage.NewProofNote(f.env, Name).Read(t.Context()); err != nil || seen.Digest == "" || !strings.HasPrefix(seen.Missing, missing) || (missing == "") != (seen.Missing == "") {
+			t.Errorf("%s: %+v, %v", when, seen, err)
+		}
+	}
+	noted("without a user", "what users of "+f.issuer.URL()+" may do")
+	good := f.token(t, map[string]any{"preferred_username": "alice", "policy": []string{platform.S3Policy}})
+	if err := prove(good); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"alice: wrote, read and listed in s3://user-alice", "alice: refused at s3://user-onyxia-s3-proof-", "forged claims in requests: refused (403)"} {
+		if !strings.Contains(f.transcript(), line) {
+			t.Errorf("not said: %s\n%s", line, f.transcript())
+		}
+	}
+	if strings.Contains(f.transcript(), good) {
+		t.Error("the token was said")
+	}
+	noted("with a user", "")
+	if err := prove(""); err != nil {
+		t.Fatal(err)
+	}
+	noted("without a user, later", "")
+	f.second(t)
+	err := prove(f.token(t, map[string]any{"policy": []string{platform.S3Policy}}))
+	if err == nil || !strings.Contains(err.Error(), "preferred_username is missing") {
+		t.Errorf("a token without the name: %v", err)
+	}
+	if seen, err := stage.NewProofNote(f.env, Name).Read(t.Context()); err != nil || seen.Digest != "" {
+		t.Errorf("what was shown before a proof failed is still noted: %+v, %v", seen, err)
+	}
+	if err := prove(good); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Another issuer than a Keycloak that we configure: what can be shown without its users is, names that nobody checks are
@@ -65,7 +122,7 @@ func TestForeignIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"make a public client onyxia-minio at the issuer", "is refused with 403 wherever they ask MinIO", "a token that " + f.issuer.URL() + " did not sign is refused",
-		"nothing is listed without credentials", "By hand: log in to Onyxia and upload a file"} {
+		"nothing is listed without credentials", "NOT SHOWN: what users of " + f.issuer.URL() + " may do", "MANDATORY: every access token"} {
 		if !strings.Contains(f.transcript(), line) {
 			t.Errorf("not said: %s\n%s", line, f.transcript())
 		}
@@ -75,6 +132,7 @@ func TestForeignIssuer(t *testing.T) {
 		t.Errorf("checked again: %v, %v", done, err)
 	}
 
+	f.provedByAUser(t)
 	alice := f.enter(t, "alice", "projet-group1")
 	opens(t, "alice", alice, "user-alice", true)
 	opens(t, "alice", alice, "projet-group1", true)

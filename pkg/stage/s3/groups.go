@@ -24,6 +24,8 @@ type groupsSeen struct {
 	Roles  []keycloak.ClientRole
 	// Policies of MinIO as they stand there.
 	Policies map[string]json.RawMessage
+	// Directories from which a realm of ours takes users.
+	Directories []string
 }
 
 // correction is one thing to put right.
@@ -32,7 +34,7 @@ type correction struct {
 	do    func(context.Context, *s3.Admin) error
 }
 
-// Observe reads groups, roles and policies, one request for each.
+// Observe reads groups, roles, policies and directories, one request for each.
 func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 	var seen groupsSeen
 	client, err := g.site.client(ctx)
@@ -50,6 +52,11 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 			return seen, err
 		}
 	}
+	if g.site.env.Platform.Auth.Mode == "install" {
+		if seen.Directories, err = g.site.env.Keycloak.Realm.Federations(ctx); err != nil {
+			return seen, err
+		}
+	}
 	for _, doubt := range g.doubts(seen) {
 		g.site.env.Warn("s3: " + doubt)
 	}
@@ -57,10 +64,14 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 }
 
 // doubts are what an admin may not expect: groups that the configuration names no longer and that keep their bucket, names
-// that can have none, and groups in groups, whose members have in Keycloak whatever role the outer group has. Onyxia itself
-// shows them the inner group only.
+// that can have none, policies of others, groups that share a bucket, and groups in groups, whose members have in Keycloak
+// whatever role the outer group has. Onyxia itself shows them the inner group only.
 func (g *realmGroups) doubts(seen groupsSeen) []string {
-	list := g.dropped(seen)
+	list := slices.Concat(g.dropped(seen), g.sharing(seen), g.taken(seen))
+	for _, name := range seen.Directories {
+		list = append(list, "users of the directory "+name+" in realm "+g.site.env.Platform.Auth.Realm+" come with names that our sign-up has not checked, and a name with a star, a question mark or a slash may open other people's buckets: "+
+			"keep such names out there, for LDAP by its \"user LDAP filter\"")
+	}
 	_, refused := g.others(seen)
 	for _, err := range refused {
 		list = append(list, err.Error()+"; it gets none")
@@ -76,6 +87,47 @@ func (g *realmGroups) doubts(seen groupsSeen) []string {
 		}
 	}
 	return list
+}
+
+// sharing tells groups of the same last name: tokens, buckets and Onyxia know groups by that.
+func (g *realmGroups) sharing(seen groupsSeen) (list []string) {
+	paths := map[string][]string{}
+	add := func(name, path string) {
+		if !slices.Contains(paths[name], path) {
+			paths[name] = append(paths[name], path)
+		}
+	}
+	for _, each := range seen.Groups {
+		add(each.Name, each.Path)
+	}
+	for _, each := range g.site.groups {
+		add(each.name, each.path)
+	}
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		bucket, err := g.site.tenancy.GroupBucket(name)
+		if err != nil || len(paths[name]) < 2 {
+			continue
+		}
+		slices.Sort(paths[name])
+		list = append(list, "groups "+strings.Join(paths[name], " and ")+" end in the same name and share the bucket "+bucket+": rename one of them if they are not to")
+	}
+	return list
+}
+
+// taken tells the groups that the realm alone knows and whose policy somebody else has written, in a MinIO that others run.
+func (g *realmGroups) taken(seen groupsSeen) (list []string) {
+	tenancy, _ := g.others(seen)
+	for _, name := range tenancy.Groups {
+		if want, err := policyOf(tenancy, name); err == nil && g.foreign(seen.Policies[want.Name], want.Policy) {
+			list = append(list, "group "+name+" gets no bucket: policy "+want.Name+" of this MinIO was written by somebody else: mc admin policy info ALIAS "+want.Name)
+		}
+	}
+	return list
+}
+
+// foreign tells a policy that is not as we want it and that we have not written, in a MinIO that others run.
+func (g *realmGroups) foreign(document json.RawMessage, want s3.Policy) bool {
+	return !g.site.installed() && document != nil && !same(document, want) && !s3.Owns(document, want.ID)
 }
 
 // dropped tells the groups that were in the configuration once. At an issuer that is not ours nobody can tell whether they
@@ -161,6 +213,9 @@ func (g *realmGroups) opened(seen groupsSeen, others s3.Tenancy, name string) []
 	add := func(path, to string, do func(context.Context, *s3.Admin) error) {
 		list = append(list, correction{engine.Field{Path: "group " + name + ": " + path, To: to}, do})
 	}
+	if g.foreign(seen.Policies[want.Name], want.Policy) {
+		return nil
+	}
 	if !same(seen.Policies[want.Name], want.Policy) {
 		add("policy", want.Name, func(ctx context.Context, admin *s3.Admin) error { return admin.PutPolicy(ctx, want.Name, want.Policy) })
 	}
@@ -175,8 +230,8 @@ func (g *realmGroups) opened(seen groupsSeen, others s3.Tenancy, name string) []
 	return list
 }
 
-// leftOver is what belonged to groups that are gone. In a MinIO that others run, policies of the same form may be
-// somebody else's, and stay. At an issuer that is not ours nobody knows which groups are gone.
+// leftOver is what belonged to groups that are gone. In a MinIO that others run, policies of the same form that are not marked
+// as ours may be somebody else's, and stay. At an issuer that is not ours nobody knows which groups are gone.
 func (g *realmGroups) leftOver(seen groupsSeen, others s3.Tenancy) []correction {
 	if g.site.roles == nil {
 		return nil
@@ -189,7 +244,7 @@ func (g *realmGroups) leftOver(seen groupsSeen, others s3.Tenancy) []correction 
 	var list []correction
 	for _, name := range slices.Sorted(maps.Keys(seen.Policies)) {
 		group, left := gone(name)
-		if !left || !g.site.installed() || !ourForm(g.site.tenancy, group, seen.Policies[name]) {
+		if !left || !g.site.installed() && !s3.Owns(seen.Policies[name], g.site.tenancy.Owner) || !ourForm(g.site.tenancy, group, seen.Policies[name]) {
 			continue
 		}
 		list = append(list, correction{engine.Field{Path: "group " + group + ": policy", From: name},

@@ -22,10 +22,14 @@ func (s *site) inside() ([]engine.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []engine.Step
+	gate := engine.New(loadedID, &loaded{site: s})
+	if s.installed() {
+		gate.Needs = append(gate.Needs, releaseID)
+	}
+	list := []engine.Step{gate}
 	for _, p := range policies {
 		list = append(list, within(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
-			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy}
+			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.installed()}
 		}))
 	}
 	needs := s.afterServer()
@@ -63,16 +67,16 @@ func (s *site) buckets() ([]engine.Step, error) {
 // settings of the configuration; nil for none.
 func (s *site) settings() (*bucketSettings, error) {
 	wanted := s.env.Platform.S3
-	if wanted.Quota == "" && !wanted.Versioning {
+	if wanted.Quota == "" && wanted.Versioning == nil && wanted.VersionDays == nil {
 		return nil, nil
 	}
-	settings := &bucketSettings{site: s, versioning: wanted.Versioning}
+	settings := &bucketSettings{site: s, versioning: wanted.Versioning, versionDays: wanted.VersionDays}
 	if wanted.Quota != "" {
 		quantity, err := resource.ParseQuantity(wanted.Quota)
-		if err != nil || quantity.Sign() < 0 {
-			return nil, fmt.Errorf("s3.quota: %q is no size such as 50Gi; 0 takes the limit away", wanted.Quota)
+		if err != nil {
+			return nil, fmt.Errorf("s3.quota: %w", err)
 		}
-		bytes := uint64(quantity.Value())
+		bytes := uint64(max(quantity.Value(), 0))
 		settings.quota = &bytes
 	}
 	return settings, nil
@@ -132,4 +136,16 @@ func (l *lateRemovable[S, R]) Remove(ctx context.Context) error {
 		return err
 	}
 	return l.make(client).Remove(ctx)
+}
+
+// RefuseRemoval keeps what is not ours. Where the server cannot be asked, the removal itself says so.
+func (l *lateRemovable[S, R]) RefuseRemoval(ctx context.Context) string {
+	client, err := l.site.client(ctx)
+	if err != nil {
+		return ""
+	}
+	if r, ok := any(l.make(client)).(engine.Refuser); ok {
+		return r.RefuseRemoval(ctx)
+	}
+	return ""
 }

@@ -19,6 +19,8 @@ const (
 	claimID engine.ID = "persistentvolumeclaim/" + claimName
 	// layoutID keeps one server from being put in the place of several, or the other way round, beside their data.
 	layoutID engine.ID = "volumes.minio/layout"
+	// loadedID is MinIO with its policies in memory.
+	loadedID engine.ID = "ready.s3/minio"
 	// groupsID are the groups that only the realm knows.
 	groupsID engine.ID = "groups.s3/realm"
 	// bucketsID are the settings of all buckets.

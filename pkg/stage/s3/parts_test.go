@@ -39,12 +39,28 @@ func opening(t *testing.T, group string) json.RawMessage {
 	return p.Policy.JSON()
 }
 
+// unmarked is the same without the mark of the datalab.
+func unmarked(t *testing.T, group string) json.RawMessage {
+	t.Helper()
+	p, err := s3.ParsePolicy(opening(t, group))
+	if err != nil || p.ID == "" {
+		t.Fatal(p.ID, err)
+	}
+	p.ID = ""
+	return p.JSON()
+}
+
+// elsewhere is a MinIO that others run.
+func elsewhere(c *platform.Config) {
+	c.S3.Mode, c.S3.URL, c.S3.CredentialsSecret = "external", "https://s3.example.org", "a/b"
+}
+
 func TestGroupsOfTheRealm(t *testing.T) {
 	wide := json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}`)
 	settled := func() groupsSeen {
 		return groupsSeen{
 			Groups: []keycloak.GroupRoles{
-				{Name: "group1", Path: "group1"}, {Name: "onyxia-proof-group", Path: "onyxia-proof-group"},
+				{Name: "group1", Path: "group1"}, {Name: "onyxia-s3-proof-group", Path: "onyxia-s3-proof-group"},
 				{Name: "late", Path: "late", Roles: []string{"projet-late"}},
 			},
 			Roles:    []keycloak.ClientRole{{Name: "stsonly"}, {Name: "projet-group1", Description: memberRole}, {Name: "projet-late", Description: memberRole}},
@@ -69,9 +85,14 @@ func TestGroupsOfTheRealm(t *testing.T) {
 		}, "unchanged"},
 		"a name of no use": {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "UPPER", Path: "UPPER"}) }, "unchanged"},
 		"a hostile name":   {nil, func(s *groupsSeen) { s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "*", Path: "*"}) }, "unchanged"},
-		"in others' MinIO": {func(c *platform.Config) {
-			c.S3.Mode, c.S3.URL, c.S3.CredentialsSecret = "external", "https://s3.example.org", "a/b"
-		}, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: role projet-late -> "},
+		"in others' MinIO": {elsewhere, func(s *groupsSeen) { s.Groups = s.Groups[:2] }, "configure group late: policy projet-late -> , group late: role projet-late -> "},
+		"in others' MinIO, not of ours": {elsewhere, func(s *groupsSeen) {
+			s.Groups, s.Policies["projet-late"] = s.Groups[:2], unmarked(t, "late")
+		}, "configure group late: role projet-late -> "},
+		"in others' MinIO, taken": {elsewhere, func(s *groupsSeen) {
+			s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "new", Path: "new"})
+			s.Policies["projet-new"] = wide
+		}, "unchanged"},
 		"with other issuers": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }, func(s *groupsSeen) { s.Groups, s.Roles = nil, nil }, "unchanged"},
 		"dropped, and still in the realm": {func(c *platform.Config) { c.Auth.Groups = nil }, func(s *groupsSeen) {
 			s.Groups[0].Roles = []string{"projet-group1"}
@@ -115,6 +136,13 @@ func TestDoubtsAboutGroups(t *testing.T) {
 		"names and places": {nil, groupsSeen{Groups: []keycloak.GroupRoles{
 			{Name: "group1", Path: "group1"}, {Name: "*", Path: "*"}, {Name: "b", Path: "a/b"}, {Name: "c", Path: "UPPER/c"}, {Name: "e", Path: "a/d/e"},
 		}}, []string{`group "*" can have no bucket`, "members of group a/b have the bucket projet-a", "members of group a/d/e have the bucket projet-d"}},
+		"of one name": {nil, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}, {Name: "late", Path: "UPPER/late"}, {Name: "group1", Path: "group1"}}},
+			[]string{"groups UPPER/late and late end in the same name and share the bucket projet-late"}},
+		"of one name with the configuration's": {nil, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "group1", Path: "UPPER/group1"}}},
+			[]string{"groups UPPER/group1 and group1 end in the same name and share the bucket projet-group1"}},
+		"a directory": {nil, groupsSeen{Directories: []string{"staff"}}, []string{"users of the directory staff in realm datalab come with names that our sign-up has not checked"}},
+		"taken by others": {elsewhere, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}}, Policies: map[string]json.RawMessage{"projet-late": wide}},
+			[]string{"group late gets no bucket: policy projet-late of this MinIO was written by somebody else"}},
 		"in the configuration": {nil, groupsSeen{
 			Groups: []keycloak.GroupRoles{{Name: "group1", Path: "group1"}}, Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}},
 		}, nil},
@@ -126,7 +154,7 @@ func TestDoubtsAboutGroups(t *testing.T) {
 		}, []string{"group group1 is not in auth.groups any more and still in the realm, so its members keep the bucket projet-group1: put it back, or delete it in the realm"}},
 		"dropped, and gone": {dropped, groupsSeen{Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}}}, nil},
 		"dropped, at another issuer": {foreign, groupsSeen{Policies: map[string]json.RawMessage{
-			"projet-group1": opening(t, "group1"), "projet-group2": opening(t, "group2"), "projet-theirs": wide, "stsonly": wide, "projet-onyxia-proof-group": opening(t, "onyxia-proof-group"),
+			"projet-group1": opening(t, "group1"), "projet-group2": opening(t, "group2"), "projet-theirs": wide, "stsonly": wide, "projet-onyxia-s3-proof-group": opening(t, "onyxia-s3-proof-group"),
 		}}, []string{"group group1 is not in auth.groups, and whoever's token has projet-group1 in the claim policy opens its bucket"}},
 	} {
 		got := (&realmGroups{site: siteOf(t, tc.config)}).doubts(tc.seen)
@@ -144,19 +172,33 @@ func TestDoubtsAboutGroups(t *testing.T) {
 
 func TestPlanOfBucketSettings(t *testing.T) {
 	tenth := uint64(10)
-	b := &bucketSettings{site: siteOf(t, nil), quota: &tenth, versioning: true}
-	change := b.Plan([]bucketSeen{{Name: "user-a", Quota: 10, Versioning: "Enabled"}, {Name: "user-b"}, {Name: "projet-c", Quota: 10, Versioning: "Suspended"}})
-	var got []string
-	for _, f := range change.Fields {
-		got = append(got, f.Path)
+	yes, no, days := true, false, 30
+	seen := []bucketSeen{{Name: "user-a", Quota: 10, Versioning: "Enabled"}, {Name: "user-b"}, {Name: "projet-c", Quota: 10, Versioning: "Suspended"}}
+	for _, tc := range []struct {
+		versioning *bool
+		days       *int
+		want       string
+	}{
+		{&yes, nil, "user-b: quota, user-b: versioning, projet-c: versioning"},
+		{&no, nil, "user-a: versioning, user-b: quota"},
+		{nil, nil, "user-b: quota"},
+		{nil, &days, "user-a: kubectl-onyxia-old-versions, user-b: quota, user-b: kubectl-onyxia-old-versions, projet-c: kubectl-onyxia-old-versions"},
+	} {
+		b := &bucketSettings{site: siteOf(t, nil), quota: &tenth, versioning: tc.versioning, versionDays: tc.days}
+		change := b.Plan(seen)
+		var got []string
+		for _, f := range change.Fields {
+			got = append(got, f.Path)
+		}
+		if change.Action != engine.Configure || strings.Join(got, ", ") != tc.want {
+			t.Errorf("%s %v, want %s", change.Action, got, tc.want)
+		}
 	}
-	if want := "user-b: quota, user-b: versioning, projet-c: versioning"; change.Action != engine.Configure || strings.Join(got, ", ") != want {
-		t.Errorf("%s %v", change.Action, got)
-	}
+	b := &bucketSettings{site: siteOf(t, nil), quota: &tenth}
 	if got := b.Plan(nil).Action; got != engine.Unchanged {
 		t.Errorf("no buckets: %s", got)
 	}
-	for bucket, ours := range map[string]bool{"user-a": true, "projet-c": true, "user-onyxia-proof-abc": false, "projet-onyxia-proof-group": false, "backup": false} {
+	for bucket, ours := range map[string]bool{"user-a": true, "projet-c": true, "user-onyxia-s3-proof-abcdefgh": false, "user-onyxia-s3-proof-me": true, "projet-onyxia-s3-proof-group": false, "backup": false} {
 		if b.ours(bucket) != ours {
 			t.Errorf("%s is ours: %v", bucket, !ours)
 		}
@@ -190,37 +232,56 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestPlanOfTheProof(t *testing.T) {
+func TestWhatIsProved(t *testing.T) {
 	p := newProof(siteOf(t, nil))
-	for name, tc := range map[string]struct {
-		seen stage.Shown
-		want engine.Action
-	}{
-		"never":                 {stage.Shown{}, engine.Create},
-		"for another":           {stage.Shown{Digest: "other", At: "2027"}, engine.Configure},
-		"for this":              {stage.Shown{Digest: p.digest, At: "2027"}, engine.Unchanged},
-		"for this, asked again": {stage.Shown{Digest: p.digest, At: "2027", Asked: true}, engine.Configure},
-	} {
-		if got := p.Plan(tc.seen).Action; got != tc.want {
-			t.Errorf("%s: %s", name, got)
-		}
+	if got := p.Plan(stage.Shown{}); got.Why != "not shown yet: two users are made for it, and removed" {
+		t.Errorf("%+v", got)
 	}
-	foreign := newProof(siteOf(t, func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }))
-	if got := foreign.Plan(stage.Shown{}); got.Action != engine.Create || !strings.Contains(got.Why, "without its issuer's users") {
+	oidc := func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }
+	foreign := siteOf(t, oidc)
+	if got := newProof(foreign).Plan(stage.Shown{}); got.Why != "not shown yet: as far as that goes without its issuer's users" {
 		t.Errorf("another issuer: %+v", got)
 	}
-	if other := newProof(siteOf(t, func(c *platform.Config) { c.Prefixes.User = "u-" })); other.digest == p.digest {
+	foreign.options.UserToken = kube.NewSecretValue([]byte("a.b.c"))
+	if got := newProof(foreign).Plan(stage.Shown{}); got.Why != "not shown yet: with the token of a user" {
+		t.Errorf("another issuer, and a token: %+v", got)
+	}
+	if other := newProof(siteOf(t, func(c *platform.Config) { c.Prefixes.User = "u-" })); other.Digest == p.Digest {
 		t.Error("another prefix is not proved again")
 	}
-	if other := newProof(siteOf(t, func(c *platform.Config) { c.Auth.Groups = nil })); other.digest != p.digest {
+	if other := newProof(siteOf(t, func(c *platform.Config) { c.Auth.Groups = nil })); other.Digest != p.Digest {
 		t.Error("another group is proved again")
+	}
+}
+
+// At an issuer that is not ours a server with roles can be shown nothing without the token of a user, and that is said.
+func TestNothingShownWithoutAUser(t *testing.T) {
+	s := siteOf(t, func(c *platform.Config) {
+		c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org"
+		c.S3 = platform.S3{Mode: "external", Kind: "aws", URL: "https://s3.example.org", RoleARN: "arn:aws:iam::1:role/x", SessionDuration: "12h"}
+	})
+	var said []string
+	s.options.Say = func(line string) { said = append(said, line) }
+	missing, err := (&proof{site: s}).run(t.Context())
+	if want := "what users of https://sso.example.org may do"; err != nil || !strings.HasPrefix(missing, want) || len(said) != 1 || !strings.HasPrefix(said[0], "NOT SHOWN: "+want) {
+		t.Errorf("%q, %v, %q", missing, err, said)
+	}
+}
+
+// Who may have a name past our sign-up is held to the full guard.
+func TestGuardOfNames(t *testing.T) {
+	for mode, longest := range map[string]int{"install": 0, "keycloak": longestForeignName, "oidc": longestForeignName} {
+		s := siteOf(t, func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = mode, "https://sso.example.org" })
+		if s.tenancy.LongestName != longest {
+			t.Errorf("auth.mode %s: %d", mode, s.tenancy.LongestName)
+		}
 	}
 }
 
 func TestDocuments(t *testing.T) {
 	external := func(kind, role string) platform.Config {
 		c := platform.Config{Domain: "demo.test"}
-		c.S3 = platform.S3{Mode: "external", Kind: kind, URL: "https://s3.example.org", RoleARN: role, CredentialsSecret: "a/b"}
+		c.S3 = platform.S3{Mode: "external", Kind: kind, URL: "https://s3.example.org", RoleARN: role, CredentialsSecret: "a/b", SessionDuration: "12h"}
 		return c
 	}
 	for name, tc := range map[string]struct {
@@ -236,7 +297,7 @@ func TestDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		documents, err := Documents(p)
+		documents, err := Documents(t.Context(), p)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -252,30 +313,25 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-func TestWitnessMappers(t *testing.T) {
-	w := &witnesses{site: siteOf(t, nil)}
-	types := func() (names []string) {
-		for _, m := range w.mappers("onyxia-proof-aaaaaaaa") {
-			names = append(names, m.Name)
+// Whoever else writes a claim that opens buckets may open them to anybody.
+func TestSoleWriters(t *testing.T) {
+	external := func(kind string) func(*platform.Config) {
+		return func(c *platform.Config) {
+			c.S3 = platform.S3{Mode: "external", Kind: kind, URL: "https://s3.example.org", RoleARN: "arn:aws:iam::1:role/x", SessionDuration: "12h"}
 		}
-		return names
 	}
-	if got := strings.Join(types(), ", "); got != "s3 everybody, s3 policy, s3 audience, groups" {
-		t.Errorf("MinIO: %s", got)
-	}
-	w.site = siteOf(t, func(c *platform.Config) {
-		c.S3 = platform.S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-1.amazonaws.com", RoleARN: "arn:aws:iam::1:role/x"}
-	})
-	if got := strings.Join(types(), ", "); got != "s3 audience, groups, s3 session tags, s3 party" {
-		t.Errorf("AWS: %s", got)
-	}
-	w.site = siteOf(t, func(c *platform.Config) {
-		c.S3 = platform.S3{Mode: "external", Kind: "ceph", URL: "https://rgw.example.org", RoleARN: "arn:aws:iam:::role/x"}
-	})
-	if got := strings.Join(types(), ", "); got != "s3 audience, groups, s3 session tags, s3 group tags, s3 party" {
-		t.Errorf("Ceph: %s", got)
-	}
-	if name := s3.ProofName(); !strings.HasPrefix(name, s3.ProofMark) {
-		t.Error(name)
+	for name, tc := range map[string]struct {
+		change func(*platform.Config)
+		want   string
+	}{"MinIO": {nil, policyMapper}, "AWS": {external("aws"), tagsMapper}, "Ceph": {external("ceph"), tagsMapper + ", " + groupTagsMapper}} {
+		var got []string
+		for _, m := range siteOf(t, tc.change).mappers() {
+			if m.Sole {
+				got = append(got, m.Name)
+			}
+		}
+		if strings.Join(got, ", ") != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -70,11 +70,12 @@ func (s *site) tellAge(component profile.Component) {
 		s.env.Warn(component.EndOfLife)
 	}
 	// Forks bring the console's login back; only upstream's own images are known to lack it.
-	image, tag, _ := strings.Cut(component.Images["server"], ":")
-	if strings.HasSuffix(image, "minio/minio") {
-		if note := s3.ConsoleNote(tag); note != "" {
-			s.env.Warn(note)
-		}
+	image, err := profile.ParseImage(component.Images["server"])
+	if err != nil || image.Repository != "minio/minio" && !strings.HasSuffix(image.Repository, "/minio/minio") {
+		return
+	}
+	if note := s3.ConsoleNote(image.Tag); note != "" {
+		s.env.Warn(note)
 	}
 }
 

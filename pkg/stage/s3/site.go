@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -42,7 +41,8 @@ type group struct {
 	path, name string
 }
 
-// longestForeignName turns on the full guard against hostile names where nobody checks them: an issuer that is not ours.
+// longestForeignName turns on the full guard against hostile names where users may have got theirs past our sign-up rule: at an
+// issuer that is not ours, and in a Keycloak that was there before, from a directory, a broker or a console.
 const longestForeignName = 30
 
 // maxBucketName is what S3 takes.
@@ -54,17 +54,6 @@ const requestTime = time.Minute
 // idleTime is how long a connection to MinIO is kept for the next request: less than the 30 seconds after which MinIO ends it
 // (internal/http/server.go), so that no write goes out by one that is ending.
 const idleTime = 20 * time.Second
-
-// check says what a configuration lacks.
-func check(p platform.Platform) error {
-	switch external := p.S3.Mode == "external"; {
-	case external && p.S3.Kind == "minio" && p.S3.CredentialsSecret == "":
-		return errors.New("s3.credentialsSecret: an existing MinIO needs the namespace/name of a Secret with its rootUser and rootPassword")
-	case external && p.S3.Kind != "minio" && p.S3.RoleARN == "":
-		return fmt.Errorf("s3.roleARN: an S3 server of kind %s gives credentials for a role only: name it, for instance arn:aws:iam::123456789012:role/onyxia", p.S3.Kind)
-	}
-	return nil
-}
 
 func newSite(env stage.Env, o Options) (*site, error) {
 	s := &site{env: env, options: o}
@@ -115,23 +104,28 @@ func (s *site) settle(p platform.Platform) {
 		}
 	}
 	s.tenancy = s3.For(p, names)
-	if !s.hasRealm() {
+	if s.hasRealm() && s.minio() {
+		s.tenancy.Groups = append(s.tenancy.Groups, s3.ProofGroup)
+	}
+	if p.Auth.Mode != "install" {
 		s.tenancy.LongestName = longestForeignName
 		s.tellNames()
-	} else if s.minio() {
-		s.tenancy.Groups = append(s.tenancy.Groups, s3.ProofGroup)
 	}
 }
 
-// tellNames says whom S3 will refuse, because nobody keeps such names from the users of an issuer that is not ours.
+// tellNames says whom S3 will refuse, because nobody keeps such names from users who came by another way than our sign-up.
 func (s *site) tellNames() {
 	p := s.env.Platform
 	if !s.minio() {
 		s.env.Warn(fmt.Sprintf("s3: who has anything but lower case letters, digits, dots and dashes in the claim %s, or more than %d characters, has no bucket: S3 takes no such name", p.Auth.UsernameClaim, maxBucketName-len(p.Prefixes.User)))
 		return
 	}
-	s.env.Warn(fmt.Sprintf("s3: who has anything but a-z, 0-9 and dashes in the claim %s, or more than %d characters (the id that many issuers put into sub has 36), is refused with 403 wherever they ask MinIO: "+
-		"such names may open other people's buckets, and nobody checks them at %s; take another claim by auth.usernameClaim, or mend the names there", p.Auth.UsernameClaim, longestForeignName, p.Issuer()))
+	sub, advice := "", "rename them there"
+	if !s.hasRealm() {
+		sub, advice = " (the id that many issuers put into sub has 36)", "take another claim by auth.usernameClaim, or mend the names there"
+	}
+	s.env.Warn(fmt.Sprintf("s3: who has anything but a-z, 0-9 and dashes in the claim %s, or more than %d characters%s, is refused with 403 wherever they ask MinIO: "+
+		"such names may open other people's buckets, and not all users of %s came by our sign-up, which refuses them; %s", p.Auth.UsernameClaim, longestForeignName, sub, p.Issuer(), advice))
 }
 
 // installed tells whether the server is ours; minio, whether it has MinIO's admin API.
@@ -204,10 +198,10 @@ func namedCredentials(ctx context.Context, client *kube.Client, named string) (s
 	return s3.NewCredentials(user, password, "", time.Time{}), nil
 }
 
-// afterServer are the steps without which the server's own API does not answer.
+// afterServer are the steps without which the server's own API is not to be used.
 func (s *site) afterServer() []engine.ID {
-	if s.installed() {
-		return []engine.ID{releaseID}
+	if s.minio() {
+		return []engine.ID{loadedID}
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -23,6 +23,9 @@ type Options struct {
 	Say func(string)
 	// Prove runs the proof although it was run for this configuration before.
 	Prove bool
+	// UserToken is an access token of a user for client onyxia-minio, with which the proof is run at an issuer whose users are
+	// not ours to make; empty for none.
+	UserToken kube.SecretValue
 }
 
 // Stage is the s3 stage.
@@ -52,17 +55,9 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 	case !env.Has("auth"):
 		return nil, errors.New("buckets are opened by a token of the realm, and there is no login yet: put up stage auth first, or both at once with `up auth s3`")
 	}
-	if err := check(p); err != nil {
-		return nil, err
-	}
 	s, err := newSite(env, o)
 	if err != nil {
 		return nil, err
-	}
-	if !s.minio() {
-		if err := s3.CheckRoleDuration(duration(p.S3.SessionDuration)); err != nil {
-			return nil, err
-		}
 	}
 	var list []engine.Step
 	if s.installed() {

@@ -38,12 +38,12 @@ const (
 	everywhere = "reach.s3/onyxia proof.s3/onyxia"
 	webSteps   = "client.keycloak/onyxia-minio mapper.keycloak/onyxia-minio.s3_audience mapper.keycloak/onyxia-minio.groups"
 	minioRealm = webSteps + " mapper.keycloak/onyxia-minio.s3_everybody mapper.keycloak/onyxia-minio.s3_policy secret/minio-oidc client.keycloak/minio " +
-		"mapper.keycloak/minio.s3_everybody mapper.keycloak/minio.s3_policy role.keycloak/minio.stsonly group.keycloak/onyxia-proof-group " +
-		"role.keycloak/minio.projet-onyxia-proof-group rolemapping.keycloak/onyxia-proof-group.minio.projet-onyxia-proof-group " +
+		"mapper.keycloak/minio.s3_everybody mapper.keycloak/minio.s3_policy role.keycloak/minio.stsonly group.keycloak/onyxia-s3-proof-group " +
+		"role.keycloak/minio.projet-onyxia-s3-proof-group rolemapping.keycloak/onyxia-s3-proof-group.minio.projet-onyxia-s3-proof-group " +
 		"role.keycloak/minio.projet-group1 rolemapping.keycloak/group1.minio.projet-group1 " +
 		"role.keycloak/minio.projet-child rolemapping.keycloak/parent/child.minio.projet-child"
-	inMinIO  = "policy.s3/stsonly policy.s3/projet-group1 policy.s3/projet-child groups.s3/realm bucket.s3/projet-group1 bucket.s3/projet-child"
-	toProve  = "policy.s3/projet-onyxia-proof-group"
+	inMinIO  = "ready.s3/minio policy.s3/stsonly policy.s3/projet-group1 policy.s3/projet-child groups.s3/realm bucket.s3/projet-group1 bucket.s3/projet-child"
+	toProve  = "policy.s3/projet-onyxia-s3-proof-group"
 	ofServer = "namespace/minio secret/minio-root volumes.minio/layout release.helm/minio"
 )
 
@@ -80,6 +80,12 @@ func TestSteps(t *testing.T) {
 			"who has anything but a-z, 0-9 and dashes in the claim sub, or more than 30 characters (the id that many issuers put into sub has 36), is refused with 403"},
 		"another issuer": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" },
 			ofServer + " persistentvolumeclaim/minio-data secret/minio-oidc " + inMinIO + " " + everywhere, "make a public client onyxia-minio at the issuer"},
+		"another issuer, the claim": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" },
+			ofServer + " persistentvolumeclaim/minio-data secret/minio-oidc " + inMinIO + " " + everywhere,
+			"MANDATORY: every access token of that client has the user's name in the claim preferred_username, as one text. Where a token lacks it, MinIO takes the name from the request's own address (?preferred_username=alice)"},
+		"a Keycloak from before": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "keycloak", "https://sso.example.org" },
+			ofServer + " persistentvolumeclaim/minio-data " + minioRealm + " " + inMinIO + " " + toProve + " " + everywhere,
+			"not all users of https://sso.example.org/realms/datalab came by our sign-up, which refuses them; rename them there"},
 		"none":          {func(c *platform.Config) { c.S3.Mode = "none" }, "", ""},
 		"without login": {func(c *platform.Config) { c.Auth.Mode = "none" }, "", "auth.mode is none"},
 	} {
@@ -111,21 +117,12 @@ func TestStepsRefuse(t *testing.T) {
 		change func(*platform.Config)
 		want   string
 	}{
-		"a MinIO without credentials": {func(c *platform.Config) { c.S3.Mode, c.S3.URL = "external", "https://s3.example.org" }, "s3.credentialsSecret: an existing MinIO needs"},
-		"AWS without a role":          {func(c *platform.Config) { c.S3.Mode, c.S3.URL, c.S3.Kind = "external", "https://s3.example.org", "aws" }, "s3.roleARN: an S3 server of kind aws"},
 		"a claim that MinIO knows not": {func(c *platform.Config) {
 			c.Auth.Mode, c.Auth.URL, c.Auth.UsernameClaim = "oidc", "https://sso.example.org", "login"
 		}, `MinIO policies know no claim "login"`},
-		"AWS for a day": {func(c *platform.Config) {
-			c.S3.Mode, c.S3.URL, c.S3.Kind, c.S3.RoleARN = "external", "https://s3.example.org", "aws", "arn:aws:iam::123456789012:role/onyxia"
-		}, "set s3.sessionDuration: 12h"},
-		"Ceph for a day": {func(c *platform.Config) {
-			c.S3.Mode, c.S3.URL, c.S3.Kind, c.S3.RoleARN = "external", "https://s3.example.org", "ceph", "arn:aws:iam:::role/onyxia"
-		}, "set s3.sessionDuration: 12h"},
 		"names that are addresses": {func(c *platform.Config) {
 			c.Auth.Mode, c.Auth.URL, c.Auth.UsernameClaim = "oidc", "https://sso.example.org", "email"
 		}, "no bucket can be named after an e-mail address"},
-		"a negative quota": {func(c *platform.Config) { c.S3.Quota = "-1Gi" }, `s3.quota: "-1Gi" is no size`},
 	} {
 		if _, _, err := listed(t, tc.change); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)
@@ -140,17 +137,19 @@ func TestStepsRefuse(t *testing.T) {
 
 // What has to come before what, and what is kept.
 func TestOrder(t *testing.T) {
-	steps, _, err := listed(t, func(c *platform.Config) { c.Trust.CABundle, c.S3.Versioning = certificate, true })
+	yes := true
+	steps, _, err := listed(t, func(c *platform.Config) { c.Trust.CABundle, c.S3.Versioning = certificate, &yes })
 	if err != nil {
 		t.Fatal(err)
 	}
 	for id, needs := range map[engine.ID][]engine.ID{
 		// MinIO waits for the issuer before it loads users and policies.
 		releaseID:               {rootID, clientID, trustID, claimID, layoutID, stage.IssuerID},
-		"policy.s3/stsonly":     {releaseID},
-		groupsID:                {releaseID, "client.keycloak/minio"},
+		loadedID:                {releaseID},
+		"policy.s3/stsonly":     {loadedID},
+		groupsID:                {loadedID, "client.keycloak/minio"},
 		bucketsID:               {"bucket.s3/projet-group1"},
-		reachID:                 {releaseID, stage.AddressID, stage.CertificateID},
+		reachID:                 {loadedID, stage.AddressID, stage.CertificateID},
 		stage.S3ReadyID:         {reachID, stage.IssuerID, "policy.s3/stsonly", groupsID, bucketsID, "mapper.keycloak/onyxia-minio.s3 policy"},
 		"client.keycloak/minio": {clientID},
 		"mapper.keycloak/onyxia-minio.s3 everybody":       {"role.keycloak/minio.stsonly"},
@@ -168,7 +167,7 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	for id, inside := range map[engine.ID]bool{rootID: false, releaseID: false, claimID: false, trustID: false, "namespace/minio": false, layoutID: false,
-		clientID: true, "client.keycloak/minio": true, "policy.s3/stsonly": true, reachID: true, stage.S3ReadyID: true} {
+		loadedID: true, clientID: true, "client.keycloak/minio": true, "policy.s3/stsonly": true, reachID: true, stage.S3ReadyID: true} {
 		step := steps[id]
 		step.Stage = Name
 		if Configures(step) != inside {
@@ -225,12 +224,13 @@ func TestValues(t *testing.T) {
 }
 
 func TestWebClient(t *testing.T) {
-	p, err := platform.Complete(platform.Config{Domain: "demo.test", S3: platform.S3{SessionDuration: "48h"}, Auth: platform.Auth{Session: "24h"}})
+	p, err := platform.Complete(platform.Config{Domain: "demo.test", S3: platform.S3{SessionDuration: "12h"}, Auth: platform.Auth{Session: "24h"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := webClient(p)
-	if c.Lifespans.AccessToken.Hours() != 24 || c.Lifespans.SessionMax.Hours() != 24 || !slices.Equal(c.RedirectURIs, []string{"https://onyxia.demo.test/*"}) || !c.PKCE || c.DirectGrants {
+	if c.Lifespans.AccessToken.Hours() != 12 || c.Lifespans.SessionMax.Hours() != 24 || !slices.Equal(c.RedirectURIs, []string{"https://onyxia.demo.test/*"}) || !c.PKCE || c.DirectGrants ||
+		!c.FullScope || !slices.Contains(c.DefaultScopes, "profile") {
 		t.Errorf("%+v", c)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
@@ -32,7 +31,7 @@ func (w *whole) login(t *testing.T, name, password string) *s3.Client {
 
 func (w *whole) user(t *testing.T, name string, groups ...string) (password string) {
 	t.Helper()
-	password, err := w.site(t).env.Keycloak.Realm.AddProofUser(t.Context(), keycloak.NewUser{Name: name, Email: name + "@demo.test", FirstName: "A", LastName: "B", Groups: groups})
+	password, err := w.site(t).env.Keycloak.Realm.AddProofUser(t.Context(), name, "demo.test", groups...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +176,8 @@ func (w *whole) changed(t *testing.T) {
 func (w *whole) settings(t *testing.T) {
 	before := w.env.Platform.S3
 	defer func() { w.env.Platform.S3 = before }()
-	w.env.Platform.S3.Quota, w.env.Platform.S3.Versioning = "1Gi", true
+	yes, days := true, 30
+	w.env.Platform.S3.Quota, w.env.Platform.S3.Versioning, w.env.Platform.S3.VersionDays = "1Gi", &yes, &days
 	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 1 || done[bucketsID] != engine.Configure {
 		t.Fatalf("%v, %v", done, err)
 	}
@@ -186,8 +186,13 @@ func (w *whole) settings(t *testing.T) {
 	if err != nil || quota != 1<<30 {
 		t.Errorf("quota %d %v", quota, err)
 	}
-	w.env.Platform.S3.Quota = "0"
+	no, never := false, 0
+	w.env.Platform.S3.Quota, w.env.Platform.S3.Versioning, w.env.Platform.S3.VersionDays = "0", &no, &never
 	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 1 {
 		t.Fatalf("%v, %v", done, err)
+	}
+	w.second(t)
+	if state, err := (s3.Versioning{Client: w.root(t), Bucket: "user-ana"}).Observe(t.Context()); err != nil || state != "Suspended" {
+		t.Errorf("versioning %s, %v", state, err)
 	}
 }

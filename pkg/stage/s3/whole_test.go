@@ -137,8 +137,8 @@ func (w *whole) install(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := w.transcript()
-	for _, want := range []string{"token for [minio account] exchanged", "wrote, read and listed in s3://user-onyxia-proof-", "refused at s3://user-onyxia-proof-",
-		"wrote, read and listed in s3://projet-onyxia-proof-group as a member", "refused at s3://projet-onyxia-proof-group", "forged claims in requests: refused"} {
+	for _, want := range []string{"token for [minio account] exchanged", "wrote, read and listed in s3://user-onyxia-s3-proof-", "refused at s3://user-onyxia-s3-proof-",
+		"wrote, read and listed in s3://projet-onyxia-s3-proof-group as a member", "refused at s3://projet-onyxia-s3-proof-group", "forged claims in requests: refused"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not said: %q\n%s", want, text)
 		}
@@ -214,13 +214,14 @@ func (w *whole) stopped(t *testing.T) {
 		w.leavesNothing(t)
 	}
 	realm := w.site(t).env.Keycloak.Realm
-	left := s3.ProofName()
-	for _, name := range []string{left, "onyxia-proof-one"} {
-		if _, err := realm.AddProofUser(t.Context(), keycloak.NewUser{Name: name, Email: name + "@demo.test", FirstName: "A", LastName: "B"}); err != nil {
-			t.Fatal(err)
-		}
+	left, person := s3.ProofName(), s3.ProofName()
+	if _, err := realm.AddProofUser(t.Context(), left, "demo.test"); err != nil {
+		t.Fatal(err)
 	}
-	if err := realm.AddProofClient(t.Context(), keycloak.Client{ID: proofClient, DirectGrants: true}); err != nil {
+	if _, err := realm.AddUser(t.Context(), keycloak.NewUser{Name: person, Email: person + "@demo.test", FirstName: "A", LastName: "B"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := realm.AddProofClient(t.Context(), proofClient, platform.S3ClientID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.root(t).CreateBucket(t.Context(), "user-"+left); err != nil {
@@ -229,11 +230,11 @@ func (w *whole) stopped(t *testing.T) {
 	if _, err := apply(t.Context(), t, w.run(t, Options{Prove: true})); err != nil {
 		t.Fatal(err)
 	}
-	// The users of other proofs have names that begin alike.
-	if _, err := realm.FindUser(t.Context(), "onyxia-proof-one"); err != nil {
-		t.Errorf("a user of somebody else's: %v", err)
+	// A person may be called as the users of proofs are.
+	if _, err := realm.FindUser(t.Context(), person); err != nil {
+		t.Errorf("a person of such a name: %v", err)
 	}
-	if err := realm.DeleteUser(t.Context(), "onyxia-proof-one"); err != nil {
+	if err := realm.DeleteUser(t.Context(), person); err != nil {
 		t.Fatal(err)
 	}
 	w.leavesNothing(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,10 +14,7 @@ import (
 
 // proofClient is the client of the realm by which the users of a proof log in with a password. Onyxia's own client for S3
 // does not take passwords.
-const proofClient = s3.ProofMark + "s3"
-
-// witnessName is what s3.ProofName gives. Other proofs have users whose names begin alike.
-const witnessName = "^" + s3.ProofMark + "[a-z2-7]{8}$"
+const proofClient = s3.ProofMark + "client"
 
 // cleanTime bounds the cleaning up after an interruption.
 const cleanTime = 30 * time.Second
@@ -35,37 +31,38 @@ type witnesses struct {
 
 // sweep removes what a run left that was killed. The installation's lock is held, so nobody else is proving here.
 func (w *witnesses) sweep(ctx context.Context) error {
-	users, err := w.realm.Users(ctx, s3.ProofMark)
-	if err != nil {
-		return err
-	}
-	pattern, err := regexp.Compile(witnessName)
+	users, err := w.realm.ProofUsers(ctx, s3.ProofMark)
 	if err != nil {
 		return err
 	}
 	for _, user := range users {
-		if !pattern.MatchString(user.Username) {
+		if !s3.IsProofName(user.Username) {
 			continue
 		}
-		if err := w.realm.DeleteUser(ctx, user.Username); err != nil {
+		if err := w.realm.DeleteProofUser(ctx, user.Username); err != nil {
 			return err
 		}
 		w.site.say("removed user " + user.Username + ", left by an earlier proof")
 	}
-	if !w.site.minio() {
+	return w.site.sweep(ctx)
+}
+
+// sweep removes the buckets that a proof left behind, where we may look into those of others.
+func (s *site) sweep(ctx context.Context) error {
+	if !s.minio() {
 		return nil
 	}
-	client, err := w.site.client(ctx)
+	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
 	age := sharedAge
-	if w.site.installed() {
+	if s.installed() {
 		age = 0
 	}
-	buckets, err := w.site.tenancy.Sweep(ctx, client, age)
+	buckets, err := s.tenancy.Sweep(ctx, client, age)
 	if len(buckets) > 0 {
-		w.site.say("removed buckets left by an earlier proof: " + strings.Join(buckets, ", "))
+		s.say("removed buckets left by an earlier proof: " + strings.Join(buckets, ", "))
 	}
 	return err
 }
@@ -74,21 +71,25 @@ func (w *witnesses) sweep(ctx context.Context) error {
 func (w *witnesses) person(ctx context.Context, group string) (s3.Person, error) {
 	name := s3.ProofName()
 	w.names = append(w.names, name)
-	user := keycloak.NewUser{Name: name, Email: name + "@" + w.mailDomain(), FirstName: "Onyxia", LastName: "Proof"}
+	var groups []string
 	if group != "" {
-		user.Groups = []string{group}
+		groups = append(groups, group)
 	}
-	password, err := w.realm.AddProofUser(ctx, user)
+	password, err := w.realm.AddProofUser(ctx, name, w.mailDomain(), groups...)
 	if err != nil {
 		return s3.Person{}, fmt.Errorf("a user to try S3 with: %w", err)
 	}
 	return s3.Person{Name: name, Token: func(ctx context.Context) (string, error) { return w.token(ctx, name, password) }}, nil
 }
 
-// token logs the user in by a client that gives tokens as Onyxia's own does.
+// token logs the user in by a copy of Onyxia's own client, which gives tokens as that one does.
 func (w *witnesses) token(ctx context.Context, name, password string) (string, error) {
-	client := keycloak.Client{ID: proofClient, Confidential: true, DirectGrants: true, Lifespans: webClient(w.site.env.Platform).Lifespans}
-	if err := w.realm.AddProofClient(ctx, client, w.mappers(name)...); err != nil {
+	var more []keycloak.Mapper
+	if !w.site.minio() {
+		// AWS and Ceph look at the party that a token was issued to, where it names one.
+		more = append(more, keycloak.HardcodedClaim(proofClient+" party", "azp", platform.S3ClientID))
+	}
+	if err := w.realm.AddProofClient(ctx, proofClient, platform.S3ClientID, more...); err != nil {
 		return "", err
 	}
 	secret, err := w.realm.ClientSecret(ctx, proofClient)
@@ -97,19 +98,6 @@ func (w *witnesses) token(ctx context.Context, name, password string) (string, e
 	}
 	tokens, err := w.realm.UserTokens(ctx, keycloak.Credentials{ClientID: proofClient, ClientSecret: secret, Username: name, Password: password})
 	return tokens.Access, err
-}
-
-// mappers are those of Onyxia's client for S3. Where the name is not in its usual claim, only the claim is made up.
-func (w *witnesses) mappers(name string) []keycloak.Mapper {
-	list := w.site.mappers()
-	if claim := w.site.tenancy.UsernameClaim; claim != "preferred_username" {
-		list = append(list, keycloak.HardcodedClaim("s3 name", claim, name))
-	}
-	if !w.site.minio() {
-		// AWS looks at the party that a token was issued to, where it names one.
-		list = append(list, keycloak.HardcodedClaim("s3 party", "azp", platform.S3ClientID))
-	}
-	return list
 }
 
 // mailDomain is one that the realm lets sign up.
@@ -126,7 +114,7 @@ func (w *witnesses) clean(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	for _, name := range w.names {
-		if err := w.realm.DeleteUser(ctx, name); err != nil {
+		if err := w.realm.DeleteProofUser(ctx, name); err != nil {
 			errs = append(errs, fmt.Errorf("user %s of the proof is still there, a later run removes it: %w", name, err))
 		}
 	}

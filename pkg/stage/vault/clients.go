@@ -22,10 +22,13 @@ func (s *site) clients() []engine.Step {
 		return nil
 	}
 	realm := s.env.Keycloak.Realm
+	// Whatever stands in that claim opens the folders of those groups.
+	groups := keycloak.GroupsMapper(p.Auth.GroupsClaim)
+	groups.Sole = true
 	list := []engine.Step{
 		realm.ClientStep(webClient(p)),
 		realm.MapperStep(platform.VaultClientID, keycloak.AudienceMapper(audience, platform.VaultClientID)),
-		realm.MapperStep(platform.VaultClientID, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
+		realm.MapperStep(platform.VaultClientID, groups),
 	}
 	if s.operated() {
 		list = append(list,
@@ -50,6 +53,7 @@ func (s *site) clients() []engine.Step {
 func webClient(p platform.Platform) keycloak.Client {
 	c := keycloak.PublicClient(platform.VaultClientID, []string{p.OnyxiaURL(), p.VaultURL()}, p.OnyxiaURL()+"/*", p.VaultURL()+"/*")
 	c.PostLogoutRedirectURIs = []string{"+"}
+	c.DefaultScopes = []string{keycloak.ProfileScope}
 	return c
 }
 

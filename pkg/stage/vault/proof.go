@@ -5,29 +5,28 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
 
 // proof is what a user will meet, tried out by users made for it: they log in with tokens of the realm, reach what is
-// theirs, and are refused elsewhere. Users of another issuer are not ours to make; there vault.Check shows what can be
-// shown. It writes, so it is run once for each configuration, or when it is asked for; a ConfigMap remembers for which.
+// theirs, and are refused elsewhere. Users of another issuer are not ours to make; there vault.Check shows what can be shown.
 type proof struct {
 	site  *site
 	setup vault.Setup
-	stamp stage.ProofNote
-	// digest stands for the configuration that is to be shown to work.
-	digest string
-	// shown says that this run has done it.
-	shown bool
 }
 
-func newProof(s *site, setup vault.Setup) *proof {
-	return &proof{site: s, setup: setup, stamp: stage.NewProofNote(s.env, Name), digest: digestOf(s.env.Platform, setup)}
+func newProof(s *site, setup vault.Setup) *stage.Proof {
+	how := "two users are made for it, and removed"
+	if !s.hasRealm() {
+		how = "as far as that goes without its issuer's users"
+	}
+	return &stage.Proof{
+		Stage: Name, Note: stage.NewProofNote(s.env, Name), Digest: digestOf(s.env.Platform, setup), Asked: s.options.Prove,
+		How: how, Show: (&proof{site: s, setup: setup}).run,
+	}
 }
 
 // digestOf stands for all that the proof depends on.
@@ -39,65 +38,29 @@ func digestOf(p platform.Platform, setup vault.Setup) string {
 	return fmt.Sprintf("%.16x", sha256.Sum256([]byte(strings.Join(parts, "\n"))))
 }
 
-// Observe reads what was shown last.
-func (p *proof) Observe(ctx context.Context) (stage.Shown, error) {
-	seen, err := p.stamp.Read(ctx)
-	seen.Asked = p.site.options.Prove && !p.shown
-	return seen, err
-}
-
-// Plan compares.
-func (p *proof) Plan(seen stage.Shown) engine.Change {
-	how, shown := ": two users are made for it, and removed", "shown at "
-	if !p.site.hasRealm() {
-		how, shown = ", as far as that goes without its issuer's users", "checked without its issuer's users at "
-	}
-	switch {
-	case seen.Digest == "":
-		return engine.Change{Action: engine.Create, Why: "not shown yet" + how}
-	case seen.Digest != p.digest:
-		return engine.Change{Action: engine.Configure, Why: "shown for another configuration" + how}
-	case seen.Asked:
-		return engine.Change{Action: engine.Configure, Why: "to be shown again"}
-	}
-	return engine.Change{Action: engine.Unchanged, Why: shown + seen.At}
-}
-
-// Apply runs the proof and notes it.
-func (p *proof) Apply(ctx context.Context, _ stage.Shown) error {
-	if err := p.run(ctx); err != nil {
-		return err
-	}
-	p.shown = true
-	return p.stamp.Write(ctx, stage.Shown{Digest: p.digest, At: time.Now().UTC().Format(time.RFC3339)})
-}
-
-// Remove forgets it.
-func (p *proof) Remove(ctx context.Context) error { return p.stamp.Remove(ctx) }
-
-func (p *proof) run(ctx context.Context) (err error) {
+func (p *proof) run(ctx context.Context) (missing string, err error) {
 	client, err := public(p.site.env)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !p.site.hasRealm() {
-		return p.check(ctx, client)
+		return "what users of " + p.setup.Issuer + " may do", p.check(ctx, client)
 	}
 	operator, err := p.operator(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	made := witnesses{realm: p.site.env.Keycloak.Realm, platform: p.site.env.Platform}
 	defer func() { err = made.clean(ctx, err) }()
 	user, err := made.token(ctx, witness, ourGroup)
 	if err != nil {
-		return fmt.Errorf("a user to try Vault with: %w", err)
+		return "", fmt.Errorf("a user to try Vault with: %w", err)
 	}
 	neighbour, err := made.token(ctx, otherWitness, "")
 	if err != nil {
-		return fmt.Errorf("a user to try Vault with: %w", err)
+		return "", fmt.Errorf("a user to try Vault with: %w", err)
 	}
-	return vault.Proof{
+	return "", vault.Proof{
 		Client: client, Operator: operator, Mount: p.setup.AuthPath, Role: p.setup.RoleName, KV: p.setup.KV,
 		UserPrefix: p.setup.UserPrefix, GroupPrefix: p.setup.GroupPrefix,
 		User: user, Neighbour: neighbour, Group: ourGroup, OtherGroup: theirGroup, Origin: p.setup.Origin,

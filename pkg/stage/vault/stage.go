@@ -125,10 +125,10 @@ func (s *site) configuration(setup vault.Setup) []engine.Step {
 
 // unattended tells whether this run cannot look inside, and need not: nobody in it has rights, and what stands was
 // configured and checked as it is wanted now. With a realm of ours its service account looks each time.
-func (s *site) unattended(ctx context.Context, p *proof) (bool, error) {
+func (s *site) unattended(ctx context.Context, p *stage.Proof) (bool, error) {
 	if s.operated() || s.release.Dev || s.keys != nil || !s.options.Token.Empty() || s.env.Platform.Vault.CredentialsSecret != "" {
 		return false, nil
 	}
-	shown, err := p.stamp.Read(ctx)
-	return shown.Digest == p.digest, err
+	shown, err := p.Note.Read(ctx)
+	return shown.Digest == p.Digest, err
 }

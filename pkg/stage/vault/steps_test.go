@@ -156,24 +156,6 @@ func TestWebClient(t *testing.T) {
 	}
 }
 
-func TestProofPlan(t *testing.T) {
-	p := proof{site: &site{}, digest: "d"}
-	for name, c := range map[string]struct {
-		seen stage.Shown
-		want engine.Action
-	}{
-		"never":                 {stage.Shown{}, engine.Create},
-		"asked, and never":      {stage.Shown{Asked: true}, engine.Create},
-		"another configuration": {stage.Shown{Digest: "e", At: "then"}, engine.Configure},
-		"shown":                 {stage.Shown{Digest: "d", At: "then"}, engine.Unchanged},
-		"shown, and asked":      {stage.Shown{Digest: "d", At: "then", Asked: true}, engine.Configure},
-	} {
-		if got := p.Plan(c.seen); got.Action != c.want || got.Why == "" {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-}
-
 // The commands of the stage take their part of the steps; those of the app come along with configure only.
 func TestParts(t *testing.T) {
 	l := newLab(t, nil)

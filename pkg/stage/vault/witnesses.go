@@ -30,21 +30,17 @@ type witnesses struct {
 	platform platform.Platform
 }
 
-// token makes a user who is in a group, or in none, and logs the user in. The group stands in the token only: it is made
-// by the client, so that nothing is left behind in the realm.
+// token makes a user who is in a group, or in none, and logs the user in by a copy of the client of Onyxia's web. The group
+// stands in the token only: it is made by the copy, so that nothing is left behind in the realm.
 func (w witnesses) token(ctx context.Context, name, group string) (vault.ProofUser, error) {
-	if err := w.realm.DeleteUser(ctx, name); err != nil {
-		return vault.ProofUser{}, err
-	}
-	mappers, err := w.mappers(name, group)
+	mappers, err := w.mappers(group)
 	if err != nil {
 		return vault.ProofUser{}, err
 	}
-	client := keycloak.Client{ID: proofClient, Confidential: true, DirectGrants: true}
-	if err := w.realm.AddProofClient(ctx, client, mappers...); err != nil {
+	if err := w.realm.AddProofClient(ctx, proofClient, platform.VaultClientID, mappers...); err != nil {
 		return vault.ProofUser{}, err
 	}
-	password, err := w.realm.AddProofUser(ctx, keycloak.NewUser{Name: name, Email: name + "@" + w.mailDomain(), FirstName: "Onyxia", LastName: "Proof"})
+	password, err := w.realm.AddProofUser(ctx, name, w.mailDomain())
 	if err != nil {
 		return vault.ProofUser{}, err
 	}
@@ -59,22 +55,18 @@ func (w witnesses) token(ctx context.Context, name, group string) (vault.ProofUs
 	return vault.ProofUser{Name: name, JWT: vault.NewSecret(tokens.Access)}, nil
 }
 
-// mappers make the token look like one that Onyxia's web gets.
-func (w witnesses) mappers(name, group string) ([]keycloak.Mapper, error) {
-	list := []keycloak.Mapper{keycloak.AudienceMapper(audience, platform.VaultClientID)}
-	if claim := w.platform.Auth.UsernameClaim; claim != "preferred_username" {
-		list = append(list, keycloak.HardcodedClaim("name", claim, name))
-	}
+// mappers of the copy that the client has not: the one that makes the group.
+func (w witnesses) mappers(group string) ([]keycloak.Mapper, error) {
 	if group == "" {
-		return list, nil
+		return nil, nil
 	}
 	groups, err := json.Marshal([]string{group})
 	if err != nil {
 		return nil, err
 	}
-	claim := keycloak.HardcodedClaim("group", w.platform.Auth.GroupsClaim, string(groups))
+	claim := keycloak.HardcodedClaim(proofClient+" group", w.platform.Auth.GroupsClaim, string(groups))
 	claim.Config["jsonType.label"] = "JSON"
-	return append(list, claim), nil
+	return []keycloak.Mapper{claim}, nil
 }
 
 // mailDomain is one that the realm lets sign up.
@@ -91,7 +83,7 @@ func (w witnesses) clean(ctx context.Context, after error) error {
 	defer cancel()
 	errs := []error{after}
 	for _, name := range []string{witness, otherWitness} {
-		if err := w.realm.DeleteUser(ctx, name); err != nil {
+		if err := w.realm.DeleteProofUser(ctx, name); err != nil {
 			errs = append(errs, fmt.Errorf("user %s of the proof is still there: %w", name, err))
 		}
 	}

@@ -1,0 +1,44 @@
+package keycloak
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// rival finds a mapper that writes the claim of another one into the access tokens of the same client: among the client's own
+// mappers, and those of its default scopes. One that writes the same is none.
+func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance, error) {
+	claim, id, want := m.Config["claim.name"], client.text("clientId"), m.document()
+	found := func(name, where, fix string) hindrance {
+		return hindrance{
+			why: fmt.Sprintf("mapper %q of %s writes the claim %q too, and which of the two a token gets is not defined", name, where, claim),
+			fix: fmt.Sprintf("in Keycloak's console, realm %s, Clients, %s, Client scopes: %s", r.name, id, fix),
+		}
+	}
+	rivals := func(each document) bool { return each.writes(claim) && len(want.differences("", each)) > 0 }
+	for _, each := range client.list("protocolMappers") {
+		if name := each.text("name"); name != m.Name && rivals(each) {
+			return found(name, "client "+id, fmt.Sprintf("delete the mapper %q of %s-dedicated", name, id)), nil
+		}
+	}
+	for _, name := range stringList(client[defaultScopes]) {
+		scope, err := r.findScope(ctx, name)
+		if err != nil {
+			return hindrance{}, err
+		}
+		for _, each := range scope.list("protocolMappers") {
+			if rivals(each) {
+				return found(each.text("name"), "client scope "+name, fmt.Sprintf("remove the scope %q from the client, or that mapper from the scope", name)), nil
+			}
+		}
+	}
+	return hindrance{}, nil
+}
+
+// writes tells whether a mapper writes a claim, or a part of it, into access tokens.
+func (d document) writes(claim string) bool {
+	config := child(d["config"])
+	name := config.text("claim.name")
+	return config.text("access.token.claim") == "true" && (name == claim || strings.HasPrefix(name, claim+"."))
+}

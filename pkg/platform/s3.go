@@ -1,0 +1,95 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// The shortest credentials that MinIO, AWS and Ceph give by STS, and the longest that AWS and Ceph give for a role (IAM API
+// reference, CreateRole; Ceph, src/rgw/rgw_role.h).
+const (
+	shortestCredentials = 15 * time.Minute
+	longestOfARole      = 12 * time.Hour
+)
+
+// sessionDuration is the default of s3.sessionDuration: a day, or less where a role or the user's own session ends before.
+func sessionDuration(s S3, session string) string {
+	longest, text := 24*time.Hour, "24h"
+	if s.roles() {
+		longest, text = longestOfARole, "12h"
+	}
+	if d, err := time.ParseDuration(session); err == nil && d < longest {
+		return session
+	}
+	return text
+}
+
+// roles tells a server that gives credentials for roles: AWS and Ceph.
+func (s S3) roles() bool { return s.Mode == "external" && s.Kind != "minio" }
+
+// checkS3: a server of one's own needs what to reach it by, and credentials have their limits. Keys that would do nothing are
+// refused, so that nobody relies on them.
+func checkS3(c Config) error {
+	s := c.S3
+	if s.Mode == "none" || c.Auth.Mode == "none" {
+		return nil
+	}
+	errs := []error{s.checkDuration(c.Auth), s.checkHousekeeping()}
+	switch namespace, name, ok := strings.Cut(s.CredentialsSecret, "/"); {
+	case s.Mode != "external":
+	case s.roles() && s.RoleARN == "":
+		errs = append(errs, fmt.Errorf("s3.roleARN: an S3 server of kind %s gives credentials for a role only: name it, for instance arn:aws:iam::123456789012:role/onyxia", s.Kind))
+	case s.roles():
+	case s.CredentialsSecret == "":
+		errs = append(errs, errors.New("s3.credentialsSecret: an existing MinIO needs the namespace/name of a Secret with its rootUser and rootPassword"))
+	case !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0:
+		errs = append(errs, errors.New("s3.credentialsSecret: not namespace/name of a Secret with rootUser and rootPassword; the password itself stands in that Secret, never in the configuration"))
+	}
+	return errors.Join(errs...)
+}
+
+func (s S3) checkDuration(a Auth) error {
+	d, err := time.ParseDuration(s.SessionDuration)
+	if err != nil || d <= 0 {
+		return nil // said by checkDurations
+	}
+	if d < shortestCredentials {
+		return fmt.Errorf("s3.sessionDuration: %s is less than the 15m that servers give credentials for at least", s.SessionDuration)
+	}
+	if s.roles() && d > longestOfARole {
+		return fmt.Errorf("s3.sessionDuration is %s, and a role gives credentials for 12h at most: every user would be refused; set s3.sessionDuration: 12h", s.SessionDuration)
+	}
+	// At another issuer the session is not ours to set.
+	if session, err := time.ParseDuration(a.Session); err == nil && a.Mode != "oidc" && d > session {
+		return fmt.Errorf("s3.sessionDuration: %s is longer than a login lasts (auth.session: %s)", s.SessionDuration, a.Session)
+	}
+	return nil
+}
+
+// checkHousekeeping is about the settings of buckets, which we make in MinIO only.
+func (s S3) checkHousekeeping() error {
+	var errs []error
+	if quota, err := resource.ParseQuantity(s.Quota); err == nil && quota.Sign() < 0 {
+		errs = append(errs, fmt.Errorf("s3.quota: %q is no size such as 50Gi; 0 takes the limit away", s.Quota))
+	}
+	if s.VersionDays != nil && *s.VersionDays < 0 {
+		errs = append(errs, fmt.Errorf("s3.versionDays: %d is no number of days; 0 keeps old versions for good", *s.VersionDays))
+	}
+	if !s.roles() {
+		return errors.Join(errs...)
+	}
+	for _, set := range []struct {
+		key string
+		is  bool
+	}{{"s3.quota", s.Quota != ""}, {"s3.versioning", s.Versioning != nil}, {"s3.versionDays", s.VersionDays != nil}} {
+		if set.is {
+			errs = append(errs, fmt.Errorf("%s: does nothing for a server of kind %s, whose buckets are set up there: leave it out", set.key, s.Kind))
+		}
+	}
+	return errors.Join(errs...)
+}
