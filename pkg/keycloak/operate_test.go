@@ -139,7 +139,8 @@ func serviceAccount(ctx context.Context, t *testing.T, server *keycloaktest.Serv
 	})
 	l.mustUp(ctx, t)
 	expect(t, used == 0, "the bootstrap administrator was used although the account stands")
-	for _, path := range []string{"/realms/master/clients", "/realms/master/users", "/realms/twice/clients"} {
+	must(t, l.theirs.post(ctx, "/realms", document{"realm": "others", "enabled": true}))
+	for _, path := range []string{"/realms/master/clients", "/realms/master/users", "/realms/others/clients"} {
 		err := l.own.get(ctx, path, nil)
 		expect(t, IsStatus(err, http.StatusForbidden), "the service account may read %s: %v", path, err)
 	}
