@@ -105,9 +105,18 @@ func TestUserProofOnMinIO(t *testing.T) {
 		t.Errorf("lists are open: %v", err)
 	}
 	kept("refused")
+	// Nobody here may make a neighbour's bucket: only a refusal shows something.
 	p.Administrator = nil
-	if err := p.Run(t.Context(), func(string) {}); err == nil {
-		t.Error("lists are open, without an administrator: nothing was said")
+	for want, prepare := range map[string]func(){
+		"not shown: that alice is refused at the bucket of somebody else": func() {},
+		"alice: refused at s3://user-" + ProofMark:                        func() { server.put(t, guarded) },
+	} {
+		server.putStatements(t, guarded.ownBucket(), Statement{Effect: Allow, Action: List{"s3:ListBucket"}, Resource: List{arn + "*"}})
+		prepare()
+		lines = nil
+		if err := p.Run(t.Context(), func(line string) { lines = append(lines, line) }); err != nil || !strings.Contains(strings.Join(lines, "\n"), want) {
+			t.Errorf("without an administrator: %v, not said: %s\n%s", err, want, strings.Join(lines, "\n"))
+		}
+		kept("without an administrator")
 	}
-	kept("without an administrator")
 }

@@ -81,10 +81,14 @@ func (w *whole) issuerAway(t *testing.T) {
 
 func (w *whole) tags(t *testing.T) {
 	before := w.env.Platform.S3
-	defer func() { w.env.Platform.S3 = before }()
+	defer func() {
+		w.env.Platform.S3 = before
+		w.webClientAlone(t)
+	}()
 	password := w.user(t, "eve", "group1", "parent/child")
 	for kind, want := range map[string]string{"aws": `{"preferred_username":["eve"]}`, "ceph": `{"groups":["child","group1"],"preferred_username":["eve"]}`} {
 		w.env.Platform.S3.Mode, w.env.Platform.S3.Kind, w.env.Platform.S3.URL = "external", kind, "https://s3.example.org"
+		w.webClientAlone(t)
 		s := w.site(t)
 		made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
 		token, err := made.token(t.Context(), "eve", password)
@@ -112,6 +116,18 @@ func (w *whole) tags(t *testing.T) {
 		if err != nil || string(got) != want || claims.Party != platform.S3ClientID {
 			t.Errorf("%s: %s for %q, want %s", kind, got, claims.Party, want)
 		}
+	}
+}
+
+// webClientAlone makes the client of Onyxia's web as the configuration has it, and nothing else.
+func (w *whole) webClientAlone(t *testing.T) {
+	t.Helper()
+	run := w.run(t, Options{})
+	run.Selected = func(s engine.Step) bool {
+		return s.ID == "client.keycloak/onyxia-minio" || strings.HasPrefix(string(s.ID), "mapper.keycloak/onyxia-minio.")
+	}
+	if _, err := apply(t.Context(), t, run); err != nil {
+		t.Fatal(err)
 	}
 }
 

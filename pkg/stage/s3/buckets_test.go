@@ -1,0 +1,65 @@
+package s3
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+)
+
+// Buckets are read several at a time and not all at once, in order, and one that goes meanwhile is left out.
+func TestBucketsAreReadTogether(t *testing.T) {
+	var now, most atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			fmt.Fprint(w, "<ListAllMyBucketsResult><Buckets>")
+			for i := range 40 {
+				fmt.Fprintf(w, "<Bucket><Name>user-%02d</Name></Bucket>", i)
+			}
+			fmt.Fprint(w, "<Bucket><Name>backup</Name></Bucket></Buckets></ListAllMyBucketsResult>")
+			return
+		}
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		time.Sleep(2 * time.Millisecond)
+		if r.URL.Path == "/user-07" {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "<Error><Code>NoSuchBucket</Code><Message>gone</Message></Error>")
+			return
+		}
+		fmt.Fprint(w, "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+	}))
+	defer server.Close()
+	s := siteOf(t, func(c *platform.Config) {
+		elsewhere(c)
+		c.S3.URL = server.URL
+	})
+	s.env.Kube.Clientset = fake.NewClientset(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"},
+		Data: map[string][]byte{"rootUser": []byte("root"), "rootPassword": []byte("secret-of-a-test")}})
+	off := false
+	b := &bucketSettings{site: s, versioning: &off}
+	seen, err := b.Observe(t.Context())
+	if err != nil || len(seen) != 39 {
+		t.Fatalf("%d buckets, %v", len(seen), err)
+	}
+	for i, each := range seen {
+		if each.Versioning != "Enabled" || i > 0 && strings.Compare(seen[i-1].Name, each.Name) >= 0 || each.Name == "user-07" || each.Name == "backup" {
+			t.Errorf("%d: %+v", i, each)
+		}
+	}
+	if got := most.Load(); got < 2 || got > atOnce {
+		t.Errorf("%d requests at a time", got)
+	}
+	if got := len(b.Plan(seen).Fields); got != 39 {
+		t.Errorf("%d to suspend", got)
+	}
+}
