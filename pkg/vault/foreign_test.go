@@ -43,6 +43,10 @@ func TestForeignLogin(t *testing.T) {
 		t.Errorf("what others had is %v, was %v", after, before)
 	}
 
+	if policy := d.setup.userPolicy(); policy.RefuseRemoval(ctx) == "" {
+		t.Error("their policy would be removed")
+	}
+
 	d.setup.AuthPath, d.setup.PolicyName = "onyxia/jwt", "onyxia-users-onyxia-jwt"
 	d.configure(t)
 	if done := d.configure(t); len(done) != 0 {
@@ -53,6 +57,10 @@ func TestForeignLogin(t *testing.T) {
 	}
 	if after := d.documents(t, "auth/jwt/config", "sys/policies/acl/onyxia"); !reflect.DeepEqual(after["auth/jwt/config"], before["auth/jwt/config"]) || !reflect.DeepEqual(after["sys/policies/acl/onyxia"], before["sys/policies/acl/onyxia"]) {
 		t.Errorf("what others had is %v", after)
+	}
+
+	if policy := d.setup.userPolicy(); policy.RefuseRemoval(ctx) != "" {
+		t.Error("our policy would stay")
 	}
 
 	// Another datalab, on the same Vault.

@@ -126,7 +126,11 @@ func (p userPolicy) Apply(ctx context.Context, seen policySeen) error {
 
 // RefuseRemoval keeps a policy that is not ours.
 func (p userPolicy) RefuseRemoval(ctx context.Context) string {
-	if seen, err := p.Observe(ctx); err == nil && seen.Text != nil && p.theirs(*seen.Text) {
+	c, err := p.Access(ctx)
+	if err != nil {
+		return ""
+	}
+	if text, err := c.policy(ctx, p.Name); err == nil && text != nil && p.theirs(*text) {
 		return "made by somebody else"
 	}
 	return ""
