@@ -102,7 +102,7 @@ func administrator(ctx context.Context, p platform.Platform, client *kube.Client
 	if named := p.Auth.CredentialsSecret; named != "" {
 		var ok bool
 		if namespace, name, ok = strings.Cut(named, "/"); !ok {
-			return keycloak.Credentials{}, fmt.Errorf("auth.credentialsSecret: %q is not namespace/name", named)
+			return keycloak.Credentials{}, errors.New("auth.credentialsSecret: not namespace/name of a Secret")
 		}
 	}
 	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})

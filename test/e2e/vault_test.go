@@ -329,7 +329,7 @@ func (b testbed) aliceReads() {
 // vaultReinstalled: an uninstall keeps the volume, and a new install on it is opened by the old keys.
 func (b testbed) vaultReinstalled(file string) {
 	t := b.t.(*testing.T)
-	away := b.onyxia("vault", "uninstall").ok(t)
+	away := b.onyxia("vault", "uninstall", "--yes").ok(t)
 	for _, want := range []string{"persistentvolumeclaim/data-vault-0 kept", "release.helm/vault deleted"} {
 		if !strings.Contains(away.stdout, want) {
 			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)
@@ -350,7 +350,7 @@ func TestVaultKilled(t *testing.T) {
 	for _, after := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second} {
 		t.Run("after "+after.String(), func(t *testing.T) {
 			b := bed(t)
-			b.onyxia("vault", "uninstall", "--delete-data", "persistentvolumeclaim/data-vault-0")
+			b.onyxia("vault", "uninstall", "--yes", "--delete-data", "persistentvolumeclaim/data-vault-0")
 			file := filepath.Join(t.TempDir(), "keys.yaml")
 			b.onyxia("vault", "install")
 			b.killed(after, "vault", "init", "--keys-file", file)

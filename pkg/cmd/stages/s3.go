@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	s3stage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/s3"
 )
 
 // configureS3 is `s3 configure`: what is inside the S3 server and the realm, and each time the proof that it holds.
 func configureS3(o *cli.Options) *cobra.Command {
-	a := &cli.Apply{Options: o, Names: []string{s3stage.Name}, Only: s3stage.Configures}
+	a := &cli.Apply{Options: o, Names: []string{s3stage.Name}, Only: engine.Inside(s3stage.Name)}
 	cmd := &cobra.Command{
 		Use:   "configure",
 		Short: "Make clients, policies and buckets as wanted, and show that each user gets at their own files only",
@@ -27,17 +28,15 @@ and list in the bucket of their own and of their group, and are refused at the o
 after Ctrl-C; a later run removes what a killed one left. If a line cannot be shown, the reason is said and the exit code is 1.
 
 For a server that is not ours (s3.mode: external), what has to be done there by hand is printed first.`,
-		Args: cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runConfigureS3(cmd.Context(), a) },
+		Example: "  " + o.Command + " s3 configure",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runConfigureS3(cmd.Context(), a) },
 	}
 	a.AddApplyFlags(cmd)
 	return cmd
 }
 
 func runConfigureS3(ctx context.Context, a *cli.Apply) error {
-	if err := cli.CheckFormat(a.Output, "json", "yaml"); err != nil {
-		return err
-	}
 	inst, err := a.OpenToRead(ctx)
 	if err != nil {
 		return err
@@ -55,8 +54,7 @@ func runConfigureS3(ctx context.Context, a *cli.Apply) error {
 	}
 	printDocuments(out, documents)
 	// A dry run makes no users, so it shows what differs and nothing of a proof.
-	a.Options = a.With(s3stage.With(s3stage.Options{Say: a.Say, Prove: !a.DryRun}))
-	_, err = a.Run(ctx)
+	_, err = a.Run(ctx, s3stage.With(s3stage.Options{Say: a.Say, Prove: !a.DryRun}))
 	return err
 }
 

@@ -43,7 +43,7 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 	seen := rootTokenSeen{Keeper: keys.keeper.String()}
 	if _, err := keys.open(document); err != nil {
 		seen.Locked = err.Error()
-		r.site.env.Warn("the root token is still good: " + seen.Locked + ", then run `vault configure` again, or revoke it by hand with vault token revoke -self")
+		r.site.env.Warn("the root token is still good: " + seen.Locked + ", then run `kubectl onyxia vault configure` again, or revoke it by hand with vault token revoke -self")
 		return seen, nil
 	}
 	err = r.wayBack(ctx)
