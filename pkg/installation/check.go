@@ -12,15 +12,20 @@ import (
 // Check holds the configuration file, with the flags over it, against all that can be known without a cluster. It returns
 // the file's name.
 func Check(o Options) (string, error) {
-	keys, _, err := o.readFile()
+	keys, file, unread := o.readFile()
 	name := fileRead(o.File, keys)
 	switch {
-	case err != nil:
-		return name, err
+	case keys == nil && unread != nil:
+		return name, unread
 	case keys == nil:
 		return name, fmt.Errorf("configuration: there is no %s in this directory: name a file with -f, or write one; the line `domain: example.org` is enough", DefaultFile)
 	}
-	config, err := layered(o.Flags, keys, platform.Config{})
+	// What could be read, as keys again: a value of the wrong type is none.
+	readable, err := keysOf(file)
+	if err != nil {
+		return name, err
+	}
+	config, err := layered(o.Flags, readable, platform.Config{})
 	if err != nil {
 		return name, err
 	}
@@ -36,5 +41,5 @@ func Check(o Options) (string, error) {
 			err = errors.Join(err, fmt.Errorf("tls.dns.provider: %w", e))
 		}
 	}
-	return name, InFile(name, err)
+	return name, errors.Join(unread, InFile(name, err))
 }

@@ -103,17 +103,14 @@ func (o Options) readFile() (written, platform.Config, error) {
 		return nil, platform.Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	config, err := platform.Parse(raw)
-	if err != nil {
-		return nil, config, InFile(name, err)
-	}
 	var keys written
-	if err := yaml.Unmarshal(raw, &keys); err != nil {
-		return nil, config, InFile(name, err)
+	if e := yaml.Unmarshal(raw, &keys); e != nil {
+		return nil, config, InFile(name, errors.Join(err, e))
 	}
 	if keys == nil {
 		keys = written{}
 	}
-	return keys, config, nil
+	return keys, config, InFile(name, err)
 }
 
 // fileRead is the name of the file that was read; empty for none.

@@ -142,14 +142,14 @@ func TestRecordedForm(t *testing.T) {
 
 // What can be known without a cluster is said at once, in the same order each time.
 func TestCheckWithoutACluster(t *testing.T) {
-	text := "charts: {traefic: {version: \"1\"}}\nimages: {nothing: a:b}\ntls: {dns: {provider: ofh}, acme: {server: letsencript}}\nauth: {emailDomains: [\"@a.org\"]}\ningress: {service: traefik}\n"
+	text := "vault: {replicas: three, mod: none}\ncharts: {traefic: {version: \"1\"}}\nimages: {nothing: a:b}\ntls: {dns: {provider: ofh}, acme: {server: letsencript}}\nauth: {emailDomains: [\"@a.org\"]}\ningress: {service: traefik}\n"
 	read := func(string) ([]byte, error) { return []byte(text), nil }
 	_, first := Check(Options{Read: read})
 	if first == nil {
 		t.Fatal("all of it is taken")
 	}
 	for _, want := range []string{
-		"onyxia.yaml: no domain", "charts.traefic: ", "images.nothing: ", "tls.dns.provider: ", "did you mean ovh", `tls.acme.server: "letsencript"`, `did you mean "letsencrypt"`,
+		`key "vault.replicas": text stands`, `unknown key "vault.mod"`, "onyxia.yaml: no domain", "charts.traefic: ", "images.nothing: ", "tls.dns.provider: ", "did you mean ovh", `tls.acme.server: "letsencript"`, `did you mean "letsencrypt"`,
 		`auth.emailDomains: "@a.org"`, `ingress.service: "traefik"`,
 	} {
 		if !strings.Contains(first.Error(), want) {

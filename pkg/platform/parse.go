@@ -23,7 +23,8 @@ func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("unknown key %q: did you mean %q?", e.Path, e.Nearest)
 }
 
-// Parse reads an onyxia.yaml strictly: unknown keys, keys that stand twice and values of the wrong type are errors.
+// Parse reads an onyxia.yaml strictly: unknown keys, keys that stand twice and values of the wrong type are errors. What could
+// be read in spite of them is returned as well, so that all that is wrong with it can be said at once.
 func Parse(data []byte) (Config, error) {
 	var c Config
 	if err := oneDocument(data); err != nil {
@@ -44,13 +45,11 @@ func Parse(data []byte) (Config, error) {
 	if !ok {
 		return c, errors.New("not a configuration: a map of keys is expected")
 	}
-	if err := errors.Join(unknownKeys(root, reflect.TypeOf(c), ""), wrongTypes(root, reflect.TypeOf(c), "")); err != nil {
-		return c, err
+	err = errors.Join(unknownKeys(root, reflect.TypeOf(c), ""), wrongTypes(root, reflect.TypeOf(c), ""))
+	if e := json.Unmarshal(asJSON, &c); err == nil {
+		err = e
 	}
-	if err := json.Unmarshal(asJSON, &c); err != nil {
-		return c, err
-	}
-	return c, nil
+	return c, err
 }
 
 // unknownKeys compares a tree of keys with the fields of a type. All of them are reported at once.

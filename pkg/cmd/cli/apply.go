@@ -183,7 +183,8 @@ func (a *Apply) Confirm(question string) error { return a.Ask(a.Yes, question+"\
 // resumable adds to an interrupted run how it is continued.
 func (o *Options) resumable(err error) error {
 	if errors.Is(err, ErrInterrupted) {
-		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.Command, again(os.Args[1:]))
+		args := os.Args[1:]
+		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.call(args), again(args))
 	}
 	return err
 }

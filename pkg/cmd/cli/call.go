@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -8,7 +9,10 @@ import (
 const written = "kubectl onyxia"
 
 // Call is how a person calls the plugin again for the same datalab: its name, with the flags that say where that is.
-func (o *Options) Call() string {
+func (o *Options) Call() string { return o.call(nil) }
+
+// call leaves out what stands in the arguments that come after it. Helm keeps some of them for itself.
+func (o *Options) call(args []string) string {
 	words := []string{o.Command}
 	for _, flag := range []struct {
 		name  string
@@ -16,7 +20,7 @@ func (o *Options) Call() string {
 	}{
 		{"--kubeconfig", o.Kube.KubeConfig}, {"--context", o.Kube.Context}, {"-n", o.Kube.Namespace}, {"-f", &o.File},
 	} {
-		if flag.value != nil && *flag.value != "" {
+		if flag.value != nil && *flag.value != "" && !slices.ContainsFunc(args, func(arg string) bool { return strings.HasSuffix(arg, *flag.value) }) {
 			words = append(words, flag.name, quoted(*flag.value))
 		}
 	}

@@ -122,6 +122,14 @@ func (r *Remove) forsake(ctx context.Context, inst *installation.Installation) e
 	if err != nil {
 		return err
 	}
+	for _, s := range plan.Steps {
+		if s.Change.Risk == "" {
+			continue
+		}
+		if err := r.Ask(r.Yes, planLine(s)+"\nGo on?"); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
+		}
+	}
 	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
 		return run.Apply(ctx, plan, engine.Options{Timeout: r.Timeout})
 	})

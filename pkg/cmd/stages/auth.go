@@ -69,10 +69,11 @@ func people(o *cli.Options) *cobra.Command {
 func addUser(o *cli.Options) *cobra.Command {
 	var u keycloak.NewUser
 	cmd := &cobra.Command{
-		Use:     "add NAME --email ADDRESS",
-		Short:   "Add a user; the temporary password is shown once, on stdout",
-		Example: "  " + o.Command + " auth user add ana --email ana@example.org --group statistics",
-		Args:    one("NAME"),
+		Use:        "add NAME --email ADDRESS",
+		Short:      "Add a user; the temporary password is shown once, on stdout",
+		SuggestFor: []string{"create"},
+		Example:    "  " + o.Command + " auth user add ana --email ana@example.org --group statistics",
+		Args:       one("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u.Name = args[0]
 			if u.Email == "" {
@@ -101,10 +102,11 @@ func addUser(o *cli.Options) *cobra.Command {
 func listUsers(o *cli.Options) *cobra.Command {
 	var format cli.Format
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the users",
-		Example: "  " + o.Command + " auth user list -o json",
-		Args:    cli.NoArgs,
+		Use:        "list",
+		Short:      "List the users",
+		SuggestFor: []string{"get"},
+		Example:    "  " + o.Command + " auth user list -o json",
+		Args:       cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
 				users, err := r.Users(ctx, "")

@@ -25,12 +25,13 @@ type Options struct {
 func NewCommand(o *cli.Options) *cobra.Command {
 	s := &Options{Options: o}
 	cmd := &cobra.Command{
-		Use:       "status [STAGE...]",
-		Short:     "Show what is there, whether it works, and what differs",
-		Long:      "Show what is there, whether it works, and what differs from what is wanted. Nothing is written.\n\nExit code 0: all is well; 3: something is not.",
-		ValidArgs: cli.StageNames(o.Stages),
-		Example:   "  " + o.Command + " status\n  " + o.Command + " status auth -o json",
-		Args:      cli.OnlyStages(o.Stages),
+		Use:        "status [STAGE...]",
+		Short:      "Show what is there, whether it works, and what differs",
+		Long:       "Show what is there, whether it works, and what differs from what is wanted. Nothing is written.\n\nExit code 0: all is well; 3: something is not.",
+		SuggestFor: []string{"get", "list", "check", "describe"},
+		ValidArgs:  cli.StageNames(o.Stages),
+		Example:    "  " + o.Command + " status\n  " + o.Command + " status auth -o json",
+		Args:       cli.OnlyStages(o.Stages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Names = args
 			return s.Run(cmd.Context())
