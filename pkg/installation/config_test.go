@@ -44,7 +44,7 @@ func TestLayers(t *testing.T) {
 			file: "app: {values: {web: {replicaCount: 2}}}\nauth: {locales: [de]}", record: "app: {values: {api: {replicaCount: 3}, web: {replicaCount: 1}}}\nauth: {locales: [en, fr]}",
 			want: "app: {values: {web: {replicaCount: 2}, api: {replicaCount: 3}}}\nauth: {locales: [de]}",
 		},
-		"no over yes":      {file: "s3: {versioning: false}\nauth: {registration: false}", record: "s3: {versioning: true}\nauth: {registration: true}", want: "auth: {registration: false}"},
+		"no over yes":      {file: "s3: {versioning: false}\nauth: {registration: false}", record: "s3: {versioning: true}\nauth: {registration: true}", want: "s3: {versioning: false}\nauth: {registration: false}"},
 		"back to default":  {file: "profile: null\ningress: {values: null}\nauth: {locales: [], theme: {url: \"\"}}", record: "profile: guide-2023\ningress: {values: {a: 1}}\nauth: {locales: [de], theme: {url: none}}", want: "auth: {locales: []}"},
 		"a whole part":     {file: "auth: null", record: "domain: a.org\nauth: {mode: oidc, url: https://idp.org}", want: "domain: a.org"},
 		"absent is absent": {file: "domain: a.org", record: "profile: guide-2023", want: "domain: a.org\nprofile: guide-2023"},
