@@ -18,9 +18,9 @@ type key struct {
 
 // node is the part of a JSON schema that is read.
 type node struct {
-	Type                 string          `json:"type"`
+	Type                 []string        `json:"type"`
 	Description          string          `json:"description"`
-	Enum                 []string        `json:"enum"`
+	Enum                 []*string       `json:"enum"`
 	Properties           map[string]node `json:"properties"`
 	Items                *node           `json:"items"`
 	AdditionalProperties json.RawMessage `json:"additionalProperties"`
@@ -99,7 +99,7 @@ func keysOf(t reflect.Type, schema node, defaults map[string]any, prefix string)
 			out = append(out, below...)
 			continue
 		}
-		out = append(out, key{path: path, kind: n.kind(), description: n.Description, standard: standard(defaults[name]), values: n.Enum})
+		out = append(out, key{path: path, kind: n.kind(), description: n.Description, standard: standard(defaults[name]), values: n.words()})
 		var element node
 		if len(n.AdditionalProperties) > 0 && json.Unmarshal(n.AdditionalProperties, &element) == nil && element.Properties != nil {
 			below, err := keysOf(t.Field(i).Type.Elem(), element, nil, path+".NAME.")
@@ -112,9 +112,24 @@ func keysOf(t reflect.Type, schema node, defaults map[string]any, prefix string)
 	return out, nil
 }
 
+// words are the values that a key takes; nothing stands for the default.
+func (n node) words() []string {
+	var words []string
+	for _, word := range n.Enum {
+		if word != nil {
+			words = append(words, *word)
+		}
+	}
+	return words
+}
+
 // kind is the type in words.
 func (n node) kind() string {
-	switch n.Type {
+	kind := ""
+	if len(n.Type) > 0 {
+		kind = n.Type[0]
+	}
+	switch kind {
 	case "array":
 		return "list"
 	case "object":

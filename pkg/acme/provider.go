@@ -147,4 +147,4 @@ func (p *provider) sequential() (time.Duration, bool) {
 }
 
 // ErrNoProvider says that nobody was named who could answer the challenge.
-var ErrNoProvider = errors.New("no DNS provider is configured to prove control over the domain; name one with --dns-provider or tls.dns.provider (one of lego's, \"rfc2136\" for signed updates, or \"manual\" to enter the records by hand), or bring a certificate along with `tls import`")
+var ErrNoProvider = errors.New("no DNS provider is configured to prove control over the domain; name one with --dns-provider or tls.dns.provider (one of lego's, \"rfc2136\" for signed updates, or \"manual\" to enter the records by hand), or bring a certificate along with `kubectl onyxia tls import`")

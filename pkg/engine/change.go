@@ -61,7 +61,7 @@ type Change struct {
 	After ID `json:"knownAfter,omitempty"`
 	// Fields are the differences, sorted by path.
 	Fields []Field `json:"fields,omitempty"`
-	// Risk says which data applying the change may lose; empty for none.
+	// Risk says what applying the change may cost, data or a login for instance, and has to be agreed to; empty for nothing.
 	Risk string `json:"risk,omitempty"`
 	// Fix says what a person has to do when the action is Blocked.
 	Fix string `json:"fix,omitempty"`

@@ -54,7 +54,7 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 	case s.Data != "" && !named[s.ID]:
 		line.Change = Change{Action: Kept, Why: "holds " + s.Data, Fix: "--delete-data " + string(s.ID)}
 	case s.Data != "":
-		line.Change = Change{Action: Delete, Risk: s.Data}
+		line.Change = Change{Action: Delete, Risk: "loses " + s.Data}
 	default:
 		line.Change = Change{Action: Delete}
 	}

@@ -70,6 +70,8 @@ type Step struct {
 	Stage string
 	// Needs are the steps that come before this one. Needing a step that is not part of the plan is an error.
 	Needs []ID
+	// OfServer says that the step is part of putting up a server, as opposed to what is inside of it.
+	OfServer bool
 	// Data says which data the thing holds ("the objects of MinIO"). Such a step is removed only when named.
 	Data string
 
@@ -112,6 +114,19 @@ func New[S any](id ID, r Resource[S], needs ...ID) Step {
 func (s Step) HoldingData(what string) Step {
 	s.Data = what
 	return s
+}
+
+// Serving marks the steps that put up a server.
+func Serving(steps []Step) []Step {
+	for i := range steps {
+		steps[i].OfServer = true
+	}
+	return steps
+}
+
+// Inside tells the steps of a run about what is inside a stage's server: all but those that put the server up.
+func Inside(stage string) func(Step) bool {
+	return func(s Step) bool { return s.Stage != stage || !s.OfServer }
 }
 
 // Stage is a named list of steps; all of them are marked with its name.

@@ -17,6 +17,8 @@ type Client struct {
 	Kube *kube.Client
 	// ChartDir holds charts as NAME-VERSION.tgz; when set, nothing is downloaded.
 	ChartDir string
+	// Looking says that nothing is going to be written, so no chart is asked for: a look at what is there needs no internet.
+	Looking bool
 	// CacheDir keeps downloaded charts by their sha256. Empty keeps none.
 	CacheDir string
 	// HTTP downloads from chart repositories. Nil means http.DefaultClient.

@@ -96,7 +96,7 @@ func (r *ReleaseResource) Observe(ctx context.Context) (*Seen, error) {
 		if seen.Drift, err = r.client.drift(ctx, stored); err == nil && len(seen.Drift.Fields) == 0 {
 			r.fresh.Store(&seen.Drift.live)
 		}
-	case change.Action.Writes():
+	case change.Action.Writes() && !r.client.Looking:
 		seen.ChartErr, err = chartProblem(r.client.Fetch(ctx, r.Chart))
 	}
 	return seen, err
@@ -106,7 +106,7 @@ func (r *ReleaseResource) Observe(ctx context.Context) (*Seen, error) {
 // things were written.
 func (r *ReleaseResource) withoutValues(ctx context.Context, seen *Seen, missing error) (*Seen, error) {
 	var notYet *engine.NotYetError
-	if seen.Stored != nil || !errors.As(missing, &notYet) {
+	if seen.Stored != nil || r.client.Looking || !errors.As(missing, &notYet) {
 		return nil, missing
 	}
 	problem, err := chartProblem(r.client.Fetch(ctx, r.Chart))

@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,28 +83,45 @@ func recorded(p platform.Platform, c platform.Config) (string, error) {
 	return string(raw), nil
 }
 
+// DefaultFile is read where nobody names another, if it is there.
+const DefaultFile = "onyxia.yaml"
+
 // readFile reads onyxia.yaml; "" is the file of that name in the current directory, if there is one.
-func readFile(name string) (written, platform.Config, error) {
-	optional := name == ""
-	if optional {
-		name = "onyxia.yaml"
+func (o Options) readFile() (written, platform.Config, error) {
+	name, read := cmp.Or(o.File, DefaultFile), o.Read
+	if read == nil {
+		read = os.ReadFile
 	}
-	raw, err := os.ReadFile(name)
-	if optional && os.IsNotExist(err) {
+	raw, err := read(name)
+	if o.File == "" && os.IsNotExist(err) {
 		return nil, platform.Config{}, nil
+	}
+	if os.IsNotExist(err) {
+		return nil, platform.Config{}, fmt.Errorf("configuration: %w: name another with -f, or write it; the line `domain: example.org` is enough", err)
 	}
 	if err != nil {
 		return nil, platform.Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	config, err := platform.Parse(raw)
-	if err != nil {
-		return nil, config, InFile(name, err)
-	}
 	var keys written
-	if err := yaml.Unmarshal(raw, &keys); err != nil {
-		return nil, config, InFile(name, err)
+	if e := yaml.Unmarshal(raw, &keys); e != nil {
+		return nil, config, InFile(name, errors.Join(err, e))
 	}
-	return keys, config, nil
+	if keys == nil {
+		keys = written{}
+	}
+	return keys, config, InFile(name, err)
+}
+
+// fileRead is the name of the file that was read; empty for none.
+func fileRead(name string, keys written) string {
+	switch {
+	case name == "" && keys == nil:
+		return ""
+	case name == "":
+		return DefaultFile
+	}
+	return name
 }
 
 // InFile names the file in each of the errors that were joined; nil stays nil.

@@ -19,7 +19,7 @@ func parsed(t *testing.T, text string) (written, platform.Config) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	keys, config, err := readFile(file)
+	keys, config, err := Options{File: file}.readFile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestLayers(t *testing.T) {
 			file: "app: {values: {web: {replicaCount: 2}}}\nauth: {locales: [de]}", record: "app: {values: {api: {replicaCount: 3}, web: {replicaCount: 1}}}\nauth: {locales: [en, fr]}",
 			want: "app: {values: {web: {replicaCount: 2}, api: {replicaCount: 3}}}\nauth: {locales: [de]}",
 		},
-		"no over yes":      {file: "s3: {versioning: false}\nauth: {registration: false}", record: "s3: {versioning: true}\nauth: {registration: true}", want: "auth: {registration: false}"},
+		"no over yes":      {file: "s3: {versioning: false}\nauth: {registration: false}", record: "s3: {versioning: true}\nauth: {registration: true}", want: "s3: {versioning: false}\nauth: {registration: false}"},
 		"back to default":  {file: "profile: null\ningress: {values: null}\nauth: {locales: [], theme: {url: \"\"}}", record: "profile: guide-2023\ningress: {values: {a: 1}}\nauth: {locales: [de], theme: {url: none}}", want: "auth: {locales: []}"},
 		"a whole part":     {file: "auth: null", record: "domain: a.org\nauth: {mode: oidc, url: https://idp.org}", want: "domain: a.org"},
 		"absent is absent": {file: "domain: a.org", record: "profile: guide-2023", want: "domain: a.org\nprofile: guide-2023"},
@@ -87,22 +87,22 @@ func TestDefaultsComeLast(t *testing.T) {
 
 func TestReadFile(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if keys, config, err := readFile(""); err != nil || keys != nil || config.Domain != "" {
+	if keys, config, err := (Options{}).readFile(); err != nil || keys != nil || config.Domain != "" {
 		t.Errorf("no file: %v, %v, %v", keys, config, err)
 	}
-	if _, _, err := readFile("missing.yaml"); err == nil || !strings.Contains(err.Error(), "missing.yaml") {
+	if _, _, err := (Options{File: "missing.yaml"}).readFile(); err == nil || !strings.Contains(err.Error(), "missing.yaml") {
 		t.Errorf("a file that was named and is not there: %v", err)
 	}
 	if err := os.WriteFile("onyxia.yaml", []byte("domain: here.org\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if keys, config, err := readFile(""); err != nil || keys["domain"] != "here.org" || config.Domain != "here.org" {
+	if keys, config, err := (Options{}).readFile(); err != nil || keys["domain"] != "here.org" || config.Domain != "here.org" {
 		t.Errorf("the file of this directory: %v, %v, %v", keys, config, err)
 	}
 	if err := os.WriteFile("bad.yaml", []byte("domian: a.org\nprofil: current\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := readFile("bad.yaml")
+	_, _, err := Options{File: "bad.yaml"}.readFile()
 	if err == nil || strings.Count(err.Error(), "bad.yaml: unknown key") != 2 {
 		t.Errorf("each mistake names the file: %v", err)
 	}
@@ -137,5 +137,66 @@ func TestRecordedForm(t *testing.T) {
 	}
 	if second, err := recorded(again, back); err != nil || second != got {
 		t.Errorf("recorded once more (%v):\n%s", err, second)
+	}
+}
+
+// What can be known without a cluster is said at once, in the same order each time.
+func TestCheckWithoutACluster(t *testing.T) {
+	text := "vault: {replicas: three, mod: none}\ncharts: {traefic: {version: \"1\"}}\nimages: {nothing: a:b}\ntls: {dns: {provider: ofh}, acme: {server: letsencript}}\nauth: {emailDomains: [\"@a.org\"]}\ningress: {service: traefik}\n"
+	read := func(string) ([]byte, error) { return []byte(text), nil }
+	_, first := Check(Options{Read: read})
+	if first == nil {
+		t.Fatal("all of it is taken")
+	}
+	for _, want := range []string{
+		`key "vault.replicas": text stands`, `unknown key "vault.mod"`, "onyxia.yaml: no domain", "charts.traefic: ", "images.nothing: ", "tls.dns.provider: ", "did you mean ovh", `tls.acme.server: "letsencript"`, `did you mean "letsencrypt"`,
+		`auth.emailDomains: "@a.org"`, `ingress.service: "traefik"`,
+	} {
+		if !strings.Contains(first.Error(), want) {
+			t.Errorf("%q is not said: %v", want, first)
+		}
+	}
+	for range 20 {
+		if _, again := Check(Options{Read: read}); again.Error() != first.Error() {
+			t.Fatalf("another order:\n%v\n%v", first, again)
+		}
+	}
+	// What the command line says counts.
+	text = "profile: current"
+	if _, err := Check(Options{Read: read, Flags: platform.Config{Domain: "a.org"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMoves(t *testing.T) {
+	all := map[string]bool{"tls": true, "app": true, "auth": true, "s3": true}
+	for name, c := range map[string]struct {
+		last, next string
+		stands     map[string]bool
+		want       string
+	}{
+		"domain":              {"domain: old.org", "domain: new.org", all, "this datalab is at old.org: every address, certificate and login changes to new.org"},
+		"nothing stands":      {"domain: old.org", "domain: new.org", nil, ""},
+		"prefix":              {"domain: a.org", "domain: a.org\nprefixes: {user: u-}", all, "prefixes.user is user- and becomes u-: "},
+		"prefix, no app":      {"domain: a.org", "domain: a.org\nprefixes: {user: u-}", map[string]bool{"tls": true}, ""},
+		"the default, said":   {"domain: a.org", "domain: a.org\nauth: {realm: datalab, database: {mode: install}}", all, ""},
+		"realm":               {"domain: a.org", "domain: a.org\nauth: {realm: lab}", all, "auth.realm is datalab and becomes lab: "},
+		"hosts":               {"domain: a.org", "domain: a.org\nhosts: {lab: kub}", all, "hosts.lab is lab and becomes kub: "},
+		"database away":       {"domain: a.org", "domain: a.org\nauth: {database: {mode: external, host: pg, credentialsSecret: pg}}", all, "auth.database.mode is install and becomes external: users"},
+		"database back":       {"domain: a.org\nauth: {database: {mode: external}}", "domain: a.org", all, "auth.database.mode is external and becomes install: users"},
+		"size is no move":     {"domain: a.org", "domain: a.org\nauth: {database: {size: 9Gi}}", all, ""},
+		"S3 in another place": {"domain: a.org", "domain: a.org\ns3: {namespace: files}", all, "s3.namespace is minio and becomes files: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := record{configKey: c.last}
+			for stage := range c.stands {
+				seen[stagePrefix+stage] = "current"
+			}
+			e := &entry{key: configKey, want: c.next}
+			got := e.Plan(seen).Risk
+			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -34,6 +35,8 @@ type Options struct {
 	Flags platform.Config
 	// File is the onyxia.yaml; empty for the one in the current directory, if any.
 	File string
+	// Read reads it; nil reads it from the disk.
+	Read func(name string) ([]byte, error)
 	// ChartDir holds charts as .tgz files; empty to download them.
 	ChartDir string
 	// CacheDir keeps what was downloaded.
@@ -48,12 +51,12 @@ type Options struct {
 	Waiting func(id engine.ID, reason string)
 	// Debug is told Helm's own log; nil for nobody.
 	Debug func(format string, args ...any)
+	// Looking says that nothing is going to be written: charts are not asked for.
+	Looking bool
 	// DNSWait is how long a run waits for the DNS record of the login.
 	DNSWait time.Duration
 	// Records is told, once, the DNS records that a run waits for; nil for nobody.
 	Records func([]ingress.Record)
-	// Command is how the plugin was called ("kubectl onyxia"), for advice.
-	Command string
 }
 
 // Installation is one datalab.
@@ -65,13 +68,14 @@ type Installation struct {
 	Present map[string]bool
 	// Recorded tells whether there is a record, even if no stage stands yet.
 	Recorded bool
+	// File is the configuration file that was read; empty for none.
+	File string
 
 	config  platform.Config
 	helm    *helm.Client
 	record  *recordStore
 	stages  []stage.Stage
 	warn    func(string)
-	command string
 	dnsWait time.Duration
 	records func([]ingress.Record)
 	// made says that the lock's namespace had to be made for it.
@@ -80,7 +84,7 @@ type Installation struct {
 
 // Open reads the configuration file and the record, and settles what is wanted. It writes nothing.
 func Open(ctx context.Context, o Options) (*Installation, error) {
-	keys, file, err := readFile(o.File)
+	keys, file, err := o.readFile()
 	if err != nil {
 		return nil, err
 	}
@@ -99,15 +103,18 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 	}
 	i := &Installation{
 		Kube: o.Kube, Present: seen.stages(), Recorded: seen != nil,
-		config: config, record: store, stages: o.Stages, warn: o.Warn, command: o.Command,
+		File: fileRead(o.File, keys), config: config, record: store, stages: o.Stages, warn: o.Warn,
 		dnsWait: o.DNSWait, records: o.Records,
 		helm: &helm.Client{
-			Kube: o.Kube, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,
+			Kube: o.Kube, Looking: o.Looking, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,
 			HTTP: &http.Client{Timeout: downloadTimeout},
 		},
 	}
 	i.helm.Busy = i.busy
 	if i.Platform, err = platform.Complete(config); err != nil {
+		if seen == nil && keys == nil && errors.Is(err, platform.ErrNoDomain) {
+			return nil, &UnknownError{Namespace: store.namespace, err: err}
+		}
 		return nil, err
 	}
 	i.Profile, err = chosenProfile(i.Platform)
@@ -129,17 +136,24 @@ func chosenProfile(p platform.Platform) (profile.Profile, error) {
 	if err != nil {
 		return chosen, err
 	}
-	for name, chart := range p.Charts {
-		if chosen, err = chosen.WithChart(name, profile.Chart(chart)); err != nil {
-			return chosen, fmt.Errorf("charts.%s: %w", name, err)
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(p.Charts)) {
+		with, err := chosen.WithChart(name, profile.Chart(p.Charts[name]))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("charts.%s: %w", name, err))
+			continue
 		}
+		chosen = with
 	}
-	for name, image := range p.Images {
-		if chosen, err = chosen.WithImage(name, image); err != nil {
-			return chosen, fmt.Errorf("images.%s: %w", name, err)
+	for _, name := range slices.Sorted(maps.Keys(p.Images)) {
+		with, err := chosen.WithImage(name, p.Images[name])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("images.%s: %w", name, err))
+			continue
 		}
+		chosen = with
 	}
-	return chosen, nil
+	return chosen, errors.Join(errs...)
 }
 
 // StageNames are the names of all stages, in order.
@@ -296,10 +310,10 @@ func (i *Installation) TellDoubts(ctx context.Context, names ...string) {
 func (i *Installation) stageCommand(name string) string {
 	for _, s := range i.stages {
 		if s.Name == name {
-			return fmt.Sprintf("%s %s %s", i.command, name, s.Verb)
+			return fmt.Sprintf("kubectl onyxia %s %s", name, s.Verb)
 		}
 	}
-	return i.command + " up"
+	return "kubectl onyxia up"
 }
 
 // busy says which other run holds the lock. Whoever may not read the lock does not learn of it.

@@ -65,7 +65,7 @@ func newSite(t *testing.T) *site {
 	s.namespace = "lab-" + strings.TrimPrefix(s.cluster.Namespace(t), "t-")
 	t.Chdir(t.TempDir())
 	s.options = Options{
-		Flags: platform.Config{Domain: "a.org", App: platform.App{Namespace: s.namespace}}, Kube: client, Command: "kubectl onyxia",
+		Flags: platform.Config{Domain: "a.org", App: platform.App{Namespace: s.namespace}}, Kube: client,
 		Warn: func(line string) { s.said = append(s.said, line) },
 		Stages: []stage.Stage{
 			{Name: "ingress", Verb: "install", Steps: s.steps("ingress")},

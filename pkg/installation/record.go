@@ -122,7 +122,11 @@ func (e *entry) Plan(seen record) engine.Change {
 	case !there:
 		return engine.Change{Action: engine.Create}
 	case value != e.want:
-		return engine.Change{Action: engine.Configure, Why: "the wanted configuration differs from the recorded one"}
+		change := engine.Change{Action: engine.Configure, Why: "the wanted configuration differs from the recorded one"}
+		if e.key == configKey {
+			change.Risk = seen.risk(e.want)
+		}
+		return change
 	}
 	return engine.Change{Action: engine.Unchanged}
 }

@@ -66,7 +66,7 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 // unrecorded is what can be told of an installation whose record may not be read.
 func unrecorded(o Options) *Installation {
 	i := &Installation{stages: o.Stages, warn: func(string) {}}
-	keys, file, err := readFile(o.File)
+	keys, file, err := o.readFile()
 	if err == nil {
 		i.config, err = layered(o.Flags, keys, platform.Config{})
 	}

@@ -41,7 +41,7 @@ func (s ServiceAccount) Doubts(ctx context.Context, own *Admin) ([]string, error
 		switch {
 		case !u.Enabled:
 		case s.BootstrapUser != "" && u.Username == s.BootstrapUser:
-			doubts = append(doubts, "administrator "+u.Username+" of realm master is enabled and not needed any more: `auth retire-bootstrap` disables it")
+			doubts = append(doubts, "administrator "+u.Username+" of realm master is enabled and not needed any more: `kubectl onyxia auth retire-bootstrap` disables it")
 		case u.Username == defaultAdministrator:
 			doubts = append(doubts, "administrator "+u.Username+" of realm master has the name that everybody tries first: "+
 				"give a person's own account the role admin, then disable "+u.Username)
@@ -88,14 +88,14 @@ func (s ServiceAccount) RetireBootstrap(ctx context.Context, own *Admin) error {
 func (s ServiceAccount) stands(ctx context.Context, own *Admin) error {
 	err := own.Login(ctx)
 	if errors.Is(err, ErrCredentials) || gone(err) {
-		return fmt.Errorf("%w (%w): run `auth install` first", ErrAccountNeeded, err)
+		return fmt.Errorf("%w (%w): run `kubectl onyxia auth install` first", ErrAccountNeeded, err)
 	}
 	if err != nil {
 		return err
 	}
 	lacking, err := (&account{ServiceAccount: s, own: own}).lacking(ctx)
 	if err == nil && len(lacking) > 0 {
-		return fmt.Errorf("%w (it lacks %s): run `auth install` first", ErrAccountNeeded, strings.Join(lacking, ", "))
+		return fmt.Errorf("%w (it lacks %s): run `kubectl onyxia auth install` first", ErrAccountNeeded, strings.Join(lacking, ", "))
 	}
 	return err
 }

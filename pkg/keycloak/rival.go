@@ -6,20 +6,32 @@ import (
 	"strings"
 )
 
+// nameClaim is the claim of a token that holds the user's name, by ProfileScope.
+const nameClaim = "preferred_username"
+
 // rival finds a mapper that writes the claim of another one into the access tokens of the same client: among the client's own
-// mappers, and those of its default scopes. One that writes the same is none.
+// mappers, and those of its default scopes. One that writes the same is none. One that writes the user's name out of anything
+// but the name is a rival too: people may change their other attributes, and the name says whose things they reach.
 func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance, error) {
-	claim, id, want := m.Config["claim.name"], client.text("clientId"), m.document()
-	found := func(name, where, fix string) hindrance {
+	own, id, want := m.Config["claim.name"], client.text("clientId"), m.document()
+	found := func(claim, name, where, fix string) hindrance {
 		return hindrance{
 			why: fmt.Sprintf("mapper %q of %s writes the claim %q too, and which of the two a token gets is not defined", name, where, claim),
 			fix: fmt.Sprintf("in Keycloak's console, realm %s, Clients, %s, Client scopes: %s", r.name, id, fix),
 		}
 	}
-	rivals := func(each document) bool { return each.writes(claim) && len(want.differences("", each)) > 0 }
+	rivals := func(each document) (claim string) {
+		switch {
+		case each.writes(own) && len(want.differences("", each)) > 0:
+			return own
+		case each.writes(nameClaim) && child(each["config"]).text("user.attribute") != "username":
+			return nameClaim
+		}
+		return ""
+	}
 	for _, each := range client.list("protocolMappers") {
-		if name := each.text("name"); name != m.Name && rivals(each) {
-			return found(name, "client "+id, fmt.Sprintf("delete the mapper %q of %s-dedicated", name, id)), nil
+		if name, claim := each.text("name"), rivals(each); name != m.Name && claim != "" {
+			return found(claim, name, "client "+id, fmt.Sprintf("delete the mapper %q of %s-dedicated", name, id)), nil
 		}
 	}
 	for _, name := range stringList(client[defaultScopes]) {
@@ -28,8 +40,8 @@ func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance
 			return hindrance{}, err
 		}
 		for _, each := range scope.list("protocolMappers") {
-			if rivals(each) {
-				return found(each.text("name"), "client scope "+name, fmt.Sprintf("remove the scope %q from the client, or that mapper from the scope", name)), nil
+			if claim := rivals(each); claim != "" {
+				return found(claim, each.text("name"), "client scope "+name, fmt.Sprintf("remove the scope %q from the client, or that mapper from the scope", name)), nil
 			}
 		}
 	}

@@ -13,11 +13,16 @@ func asShown(name, claim, access string) map[string]any {
 	return map[string]any{"id": "1", "name": name, "config": map[string]any{"claim.name": claim, "access.token.claim": access}}
 }
 
+// nameFrom is a mapper that writes the user's name out of an attribute.
+func nameFrom(attribute string) map[string]any {
+	return map[string]any{"name": attribute, "config": map[string]any{"claim.name": "preferred_username", "access.token.claim": "true", "user.attribute": attribute}}
+}
+
 func TestRival(t *testing.T) {
 	r := &Realm{name: "datalab"}
 	r.scopes = engine.NewShared(func(context.Context) ([]document, error) {
 		return []document{
-			{"name": "profile", "protocolMappers": []any{asShown("username", "preferred_username", "true")}},
+			{"name": "profile", "protocolMappers": []any{nameFrom("username")}},
 			{"name": "wide", "protocolMappers": []any{asShown("guests", "policy", "true")}},
 			{"name": "alike", "protocolMappers": []any{map[string]any(ClientRolesMapper("", "minio", "policy").document().over(document{"name": "theirs"}))}},
 		}, nil
@@ -27,14 +32,16 @@ func TestRival(t *testing.T) {
 		mappers, scopes []any
 		want            string
 	}{
-		"none":                    {[]any{asShown("s3 policy", "policy", "true"), asShown("groups", "groups", "true")}, []any{"profile"}, ""},
-		"that of the guide":       {[]any{asShown("policy", "policy", "true")}, nil, `mapper "policy" of client onyxia-minio writes the claim "policy" too`},
-		"a part of the claim":     {[]any{asShown("x", "policy.more", "true")}, nil, `mapper "x"`},
-		"another that begins so":  {[]any{asShown("x", "policy_of", "true")}, nil, ""},
-		"not into access tokens":  {[]any{asShown("x", "policy", "false")}, nil, ""},
-		"in a default scope":      {nil, []any{"profile", "wide"}, `mapper "guests" of client scope wide`},
-		"one that writes alike":   {nil, []any{"alike"}, ""},
-		"a scope that is nowhere": {nil, []any{"gone"}, ""},
+		"none":                     {[]any{asShown("s3 policy", "policy", "true"), asShown("groups", "groups", "true")}, []any{"profile"}, ""},
+		"that of the guide":        {[]any{asShown("policy", "policy", "true")}, nil, `mapper "policy" of client onyxia-minio writes the claim "policy" too`},
+		"a part of the claim":      {[]any{asShown("x", "policy.more", "true")}, nil, `mapper "x"`},
+		"another that begins so":   {[]any{asShown("x", "policy_of", "true")}, nil, ""},
+		"not into access tokens":   {[]any{asShown("x", "policy", "false")}, nil, ""},
+		"in a default scope":       {nil, []any{"profile", "wide"}, `mapper "guests" of client scope wide`},
+		"the name, out of another": {[]any{nameFrom("nickname")}, []any{"profile"}, `mapper "nickname" of client onyxia-minio writes the claim "preferred_username" too`},
+		"the name, once more":      {[]any{nameFrom("username")}, []any{"profile"}, ""},
+		"one that writes alike":    {nil, []any{"alike"}, ""},
+		"a scope that is nowhere":  {nil, []any{"gone"}, ""},
 	} {
 		got, err := r.rival(t.Context(), document{"clientId": "onyxia-minio", "protocolMappers": tc.mappers, defaultScopes: tc.scopes}, ours)
 		if err != nil || !strings.HasPrefix(got.why, tc.want) || (got.why == "") != (tc.want == "") {

@@ -78,7 +78,7 @@ func (r *Realm) ResetPassword(ctx context.Context, name string) (password string
 
 func (r *Realm) setPassword(ctx context.Context, u User, credential document) error {
 	if err := r.admin.put(ctx, r.path("/users/"+u.ID+"/reset-password"), credential); err != nil {
-		return fmt.Errorf("password of user %s: %w; `auth user password %s` makes a new one", u.Username, err, u.Username)
+		return fmt.Errorf("password of user %s: %w; `kubectl onyxia auth user password %s` makes a new one", u.Username, err, u.Username)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ type NotInGroupsError struct {
 }
 
 func (e *NotInGroupsError) Error() string {
-	return fmt.Sprintf("user %s is there, but not yet in all groups (%v): name all of the user's groups by `auth group set %s GROUP...`", e.Name, e.err, e.Name)
+	return fmt.Sprintf("user %s is there, but not yet in all groups (%v): name all of the user's groups by `kubectl onyxia auth group set %s GROUP...`", e.Name, e.err, e.Name)
 }
 
 // Unwrap gives what went wrong.
@@ -123,7 +123,7 @@ func (r *Realm) createUser(ctx context.Context, u NewUser, credential document) 
 	if there, err := r.FindUser(ctx, u.Name); !errors.Is(err, ErrNoUser) {
 		if err == nil {
 			err = &Error{Method: http.MethodPost, Path: "/admin" + r.path("/users"), Status: http.StatusConflict,
-				Message: "there is a user " + there.Username + " already (`auth user password " + there.Username + "` makes a new password)"}
+				Message: "there is a user " + there.Username + " already (`kubectl onyxia auth user password " + there.Username + "` makes a new password)"}
 		}
 		return "", err
 	}
@@ -145,7 +145,7 @@ func (r *Realm) createUser(ctx context.Context, u NewUser, credential document) 
 		}})
 	})
 	if err != nil && passing(err) {
-		err = fmt.Errorf("%w; whether the user is there is not known: see `auth user list`, and make a new password by `auth user password %s`", err, u.Name)
+		err = fmt.Errorf("%w; whether the user is there is not known: see `kubectl onyxia auth user list`, and make a new password by `kubectl onyxia auth user password %s`", err, u.Name)
 	}
 	return id, err
 }

@@ -34,6 +34,9 @@ type Client struct {
 
 // Connect makes a client from kubectl's flags. It reads the kubeconfig and sends nothing.
 func Connect(flags *genericclioptions.ConfigFlags) (*Client, error) {
+	if err := absent(flags); err != nil {
+		return nil, err
+	}
 	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to talk to: %w; set KUBECONFIG or --kubeconfig, and choose with --context", err)

@@ -13,7 +13,7 @@ var ErrNoDomain = errors.New("no domain: give --domain, or the key \"domain\" in
 
 // Complete fills in the defaults, reads the files that the configuration names, and checks all of it.
 func Complete(c Config) (Platform, error) {
-	p := Platform{Config: withDefaults(c)}
+	p := Platform{Config: WithDefaults(c)}
 	if err := Validate(p.Config); err != nil {
 		return Platform{}, err
 	}

@@ -1,7 +1,7 @@
 package platform
 
-// withDefaults fills in every key that has a default and was left out.
-func withDefaults(c Config) Config {
+// WithDefaults fills in every key that has a default and was left out.
+func WithDefaults(c Config) Config {
 	set(&c.Profile, "current")
 	set(&c.Hosts.Onyxia, "onyxia")
 	set(&c.Hosts.Lab, "lab")

@@ -28,7 +28,9 @@ func checkMail(s SMTP) error {
 		return nil
 	}
 	var errs []error
-	for key, address := range map[string]string{"from": s.From, "replyTo": s.ReplyTo} {
+	addresses := map[string]string{"from": s.From, "replyTo": s.ReplyTo}
+	for _, key := range sortedKeys(addresses) {
+		address := addresses[key]
 		if parsed, err := mail.ParseAddress(address); (address != "" || key == "from") && (err != nil || parsed.Address != address) {
 			errs = append(errs, fmt.Errorf("auth.smtp.%s: %q is not an address such as datalab@example.org", key, address))
 		}
@@ -36,8 +38,8 @@ func checkMail(s SMTP) error {
 	if s.Port < 1 || s.Port > 65535 {
 		errs = append(errs, fmt.Errorf("auth.smtp.port: %d is no port", s.Port))
 	}
-	if s.Username != "" && strings.Count(s.PasswordSecret, "/") != 1 {
-		errs = append(errs, fmt.Errorf("auth.smtp.passwordSecret: %q is not the namespace/name of a Secret, and auth.smtp.username needs a password", s.PasswordSecret))
+	if s.Username != "" && s.PasswordSecret == "" {
+		errs = append(errs, errors.New("auth.smtp.passwordSecret: the namespace/name of a Secret is needed, because auth.smtp.username needs a password"))
 	}
 	return errors.Join(append(errs, checkSES(s))...)
 }

@@ -45,7 +45,7 @@ func TestMail(t *testing.T) {
 		"answers to nobody":          {change(own, func(s *SMTP) { s.ReplyTo = "lab" }), `auth.smtp.replyTo: "lab"`},
 		"no port":                    {change(own, func(s *SMTP) { s.Port = 70000 }), "auth.smtp.port: 70000"},
 		"user without a password":    {change(own, func(s *SMTP) { s.Username = "lab" }), "auth.smtp.passwordSecret"},
-		"Secret without a namespace": {change(own, func(s *SMTP) { s.Username, s.PasswordSecret = "lab", "mail" }), `"mail" is not the namespace/name`},
+		"Secret without a namespace": {change(own, func(s *SMTP) { s.Username, s.PasswordSecret = "lab", "mail" }), "auth.smtp.passwordSecret: not namespace/name of a Secret; the password itself stands in that Secret"},
 
 		"SES":                   {smtp: ses},
 		"SES 2587":              {smtp: change(ses, func(s *SMTP) { s.Port = 2587 })},

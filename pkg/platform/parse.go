@@ -23,9 +23,13 @@ func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("unknown key %q: did you mean %q?", e.Path, e.Nearest)
 }
 
-// Parse reads an onyxia.yaml strictly: unknown keys, keys that stand twice and values of the wrong type are errors.
+// Parse reads an onyxia.yaml strictly: unknown keys, keys that stand twice and values of the wrong type are errors. What could
+// be read in spite of them is returned as well, so that all that is wrong with it can be said at once.
 func Parse(data []byte) (Config, error) {
 	var c Config
+	if err := oneDocument(data); err != nil {
+		return c, err
+	}
 	asJSON, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {
 		return c, fmt.Errorf("not YAML: %w", err)
@@ -41,22 +45,11 @@ func Parse(data []byte) (Config, error) {
 	if !ok {
 		return c, errors.New("not a configuration: a map of keys is expected")
 	}
-	if err := unknownKeys(root, reflect.TypeOf(c), ""); err != nil {
-		return c, err
+	err = errors.Join(unknownKeys(root, reflect.TypeOf(c), ""), wrongTypes(root, reflect.TypeOf(c), ""))
+	if e := json.Unmarshal(asJSON, &c); err == nil {
+		err = e
 	}
-	if err := json.Unmarshal(asJSON, &c); err != nil {
-		return c, typeError(err)
-	}
-	return c, nil
-}
-
-// typeError rewords encoding/json's complaint in terms of the file.
-func typeError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("key %q: a %s stands where a %s is expected", wrong.Field, wrong.Value, wrong.Type)
-	}
-	return err
+	return c, err
 }
 
 // unknownKeys compares a tree of keys with the fields of a type. All of them are reported at once.
@@ -65,7 +58,16 @@ func unknownKeys(tree map[string]any, t reflect.Type, path string) error {
 	var errs []error
 	for _, key := range sortedKeys(tree) {
 		field, ok := known[key]
-		if !ok {
+		switch {
+		case ok:
+		case secretKey(key):
+			errs = append(errs, &SecretKeyError{Path: path + key, Instead: instead(path, sortedKeys(known))})
+			continue
+		default:
+			if split, value := splitKey(key, tree[key], known); split != "" {
+				errs = append(errs, fmt.Errorf("unknown key %q: the dot belongs to the key, write %q: %v", path+key, split, value))
+				continue
+			}
 			e := &UnknownKeyError{Path: path + key}
 			if near := nearest(key, sortedKeys(known)); near != "" {
 				e.Nearest = path + near

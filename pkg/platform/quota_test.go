@@ -22,7 +22,7 @@ func TestQuotas(t *testing.T) {
 		"a slip in a role's":      {in: "app: {quota: {roles: {staff: {count/pod: 2}}}}", fail: `did you mean "app.quota.roles.staff.count/pods"?`},
 		"no quantity":             {in: "app: {quota: {user: {requests.memory: 10 gigs}}}", fail: `app.quota.user: requests.memory: "10 gigs" is not a quantity`},
 		"less than nothing":       {in: "app: {quota: {roles: {staff: {requests.cpu: -1}}}}", fail: "app.quota.roles.staff: requests.cpu"},
-		"a list":                  {in: "app: {quota: {default: {requests.cpu: [1]}}}", fail: "app.quota.default: requests.cpu"},
+		"a list":                  {in: "app: {quota: {default: {requests.cpu: [1]}}}", fail: "app.quota.default.requests.cpu"},
 		"in force with no limits": {in: "app: {quota: {enabled: true}}", fail: "there is no quota to enable"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestDatabase(t *testing.T) {
 		"external, of no Keycloak": {auth: Auth{Mode: "oidc", URL: "https://idp.a.org", Database: Database{Mode: "external"}}},
 		"nowhere":                  {Auth{Database: Database{Mode: "external", CredentialsSecret: "pg"}}, "auth.database.host"},
 		"no login":                 {Auth{Database: Database{Mode: "external", Host: "pg.a.org"}}, "auth.database.credentialsSecret"},
-		"in another namespace":     {Auth{Database: Database{Mode: "external", Host: "pg.a.org", CredentialsSecret: "db/pg"}}, `"db/pg" is not the name of a Secret in namespace keycloak`},
+		"in another namespace":     {Auth{Database: Database{Mode: "external", Host: "pg.a.org", CredentialsSecret: "db/pg"}}, "auth.database.credentialsSecret: not the name of a Secret in namespace keycloak"},
 		"fewer than one":           {Auth{Database: Database{Mode: "cloudnative-pg", Instances: -1}}, "auth.database.instances"},
 		"a slip":                   {Auth{Database: Database{Mode: "cnpg"}}, "auth.database.mode"},
 	} {

@@ -36,32 +36,46 @@ func objectSchema(t reflect.Type, comments map[string]string) map[string]any {
 			s["description"] = text
 		}
 		if enum := field.Tag.Get("enum"); enum != "" {
-			s["enum"] = strings.Split(enum, ",")
+			s["enum"] = append(words(enum), nil)
 		}
 		properties[key] = s
 	}
-	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	return map[string]any{"type": orNull("object"), "properties": properties, "additionalProperties": false}
+}
+
+// orNull is a type, or null: a key that is set to nothing has its default.
+func orNull(types ...string) []string { return append(types, "null") }
+
+func words(list string) []any {
+	var out []any
+	for _, word := range strings.Split(list, ",") {
+		out = append(out, word)
+	}
+	return out
 }
 
 func typeSchema(t reflect.Type, comments map[string]string) map[string]any {
+	if t == reflect.TypeFor[Amount]() {
+		return map[string]any{"type": orNull("string", "number")}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return typeSchema(t.Elem(), comments)
 	case reflect.Struct:
 		return objectSchema(t, comments)
 	case reflect.Slice:
-		return map[string]any{"type": "array", "items": typeSchema(t.Elem(), comments)}
+		return map[string]any{"type": orNull("array"), "items": typeSchema(t.Elem(), comments)}
 	case reflect.Map:
 		if t.Elem().Kind() == reflect.Interface {
-			return map[string]any{"type": "object"}
+			return map[string]any{"type": orNull("object")}
 		}
-		return map[string]any{"type": "object", "additionalProperties": typeSchema(t.Elem(), comments)}
+		return map[string]any{"type": orNull("object"), "additionalProperties": typeSchema(t.Elem(), comments)}
 	case reflect.Bool:
-		return map[string]any{"type": "boolean"}
+		return map[string]any{"type": orNull("boolean")}
 	case reflect.Int:
-		return map[string]any{"type": "integer"}
+		return map[string]any{"type": orNull("integer")}
 	default:
-		return map[string]any{"type": "string"}
+		return map[string]any{"type": orNull("string")}
 	}
 }
 

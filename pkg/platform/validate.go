@@ -16,9 +16,6 @@ import (
 
 // Validate checks a configuration whose defaults are filled in. All that is wrong is said at once.
 func Validate(c Config) error {
-	if c.Domain == "" {
-		return ErrNoDomain
-	}
 	return errors.Join(
 		checkDomain(c.Domain),
 		checkLabels(c),
@@ -30,6 +27,8 @@ func Validate(c Config) error {
 		checkS3(c),
 		checkEAB(c.TLS.ACME.EAB),
 		checkAuth(c),
+		checkSecretNames(c),
+		checkParts(c),
 		checkDatabase(c.Auth),
 		checkMail(c.Auth.SMTP),
 		checkQuotas(c.App.Quota),
@@ -41,6 +40,8 @@ func Validate(c Config) error {
 func checkDomain(domain string) error {
 	const longest = 253 - len("minio-console.lab.")
 	switch problems := validation.IsDNS1123Subdomain(domain); {
+	case domain == "":
+		return ErrNoDomain
 	case strings.Contains(domain, "://"):
 		return fmt.Errorf("domain %q is an address: give the name alone, without %q", domain, "https://")
 	case strings.HasPrefix(domain, "*."):
@@ -57,10 +58,12 @@ func checkDomain(domain string) error {
 
 func checkLabels(c Config) error {
 	var errs []error
-	for key, label := range map[string]string{
+	labels := map[string]string{
 		"hosts.onyxia": c.Hosts.Onyxia, "hosts.lab": c.Hosts.Lab, "app.namespace": c.App.Namespace,
 		"auth.namespace": c.Auth.Namespace, "s3.namespace": c.S3.Namespace, "vault.namespace": c.Vault.Namespace,
-	} {
+	}
+	for _, key := range sortedKeys(labels) {
+		label := labels[key]
 		if len(validation.IsDNS1123Label(label)) > 0 {
 			errs = append(errs, fmt.Errorf("%s: %q is not a DNS label: lower case letters, digits and dashes", key, label))
 		}
@@ -74,7 +77,9 @@ func checkLabels(c Config) error {
 // checkPrefixes: a prefix begins namespaces and buckets, so prefix and any name must make a label together.
 func checkPrefixes(p Prefixes) error {
 	var errs []error
-	for key, prefix := range map[string]string{"prefixes.user": p.User, "prefixes.group": p.Group} {
+	prefixes := map[string]string{"prefixes.user": p.User, "prefixes.group": p.Group}
+	for _, key := range sortedKeys(prefixes) {
+		prefix := prefixes[key]
 		if len(validation.IsDNS1123Label(prefix+"a")) > 0 || len(prefix) > 30 {
 			errs = append(errs, fmt.Errorf("%s: %q cannot begin a namespace", key, prefix))
 		}
@@ -88,7 +93,9 @@ func checkPrefixes(p Prefixes) error {
 // checkEnums holds every key with a list of values against it.
 func checkEnums(v reflect.Value, path string) error {
 	var errs []error
-	for key, field := range keys(v.Type()) {
+	known := keys(v.Type())
+	for _, key := range sortedKeys(known) {
+		field := known[key]
 		value := v.FieldByIndex(field.Index)
 		allowed := strings.Split(field.Tag.Get("enum"), ",")
 		switch {
@@ -103,7 +110,9 @@ func checkEnums(v reflect.Value, path string) error {
 
 func checkQuantities(c Config) error {
 	var errs []error
-	for key, size := range map[string]string{"auth.database.size": c.Auth.Database.Size, "s3.size": c.S3.Size, "s3.quota": c.S3.Quota, "vault.size": c.Vault.Size} {
+	sizes := map[string]string{"auth.database.size": c.Auth.Database.Size, "s3.size": c.S3.Size, "s3.quota": c.S3.Quota, "vault.size": c.Vault.Size}
+	for _, key := range sortedKeys(sizes) {
+		size := sizes[key]
 		if _, err := resource.ParseQuantity(size); size != "" && err != nil {
 			errs = append(errs, fmt.Errorf("%s: %q is not a quantity such as 50Gi", key, size))
 		}
@@ -113,11 +122,12 @@ func checkQuantities(c Config) error {
 
 func checkDurations(c Config) error {
 	var errs []error
-	spans := map[string]string{"auth.session": c.Auth.Session, "auth.lifespans.rememberMe": c.Auth.Lifespans.RememberMe, "s3.sessionDuration": c.S3.SessionDuration}
+	durations := map[string]string{"auth.session": c.Auth.Session, "auth.lifespans.rememberMe": c.Auth.Lifespans.RememberMe, "s3.sessionDuration": c.S3.SessionDuration}
 	if c.Auth.Lifespans.AccessToken != "" {
-		spans["auth.lifespans.accessToken"] = c.Auth.Lifespans.AccessToken
+		durations["auth.lifespans.accessToken"] = c.Auth.Lifespans.AccessToken
 	}
-	for key, d := range spans {
+	for _, key := range sortedKeys(durations) {
+		d := durations[key]
 		if parsed, err := time.ParseDuration(d); err != nil || parsed <= 0 {
 			errs = append(errs, fmt.Errorf("%s: %q is not a duration such as 24h", key, d))
 		}
@@ -163,9 +173,6 @@ func checkEAB(b EAB) error {
 	if b.Kid == "" {
 		errs = append(errs, errors.New("tls.acme.eab.kid: the key identifier is needed, because tls.acme.eab.hmacSecret is set"))
 	}
-	if namespace, name, ok := strings.Cut(b.HMACSecret, "/"); !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
-		errs = append(errs, errors.New("tls.acme.eab.hmacSecret: not namespace/name of a Secret; the HMAC key itself stands in that Secret, or in the environment, never in the configuration"))
-	}
 	return errors.Join(errs...)
 }
 
@@ -177,8 +184,8 @@ func checkDatabase(a Auth) error {
 		if db.Host == "" {
 			errs = append(errs, errors.New("auth.database.host: the server's name is needed, because auth.database.mode is external"))
 		}
-		if len(validation.IsDNS1123Subdomain(db.CredentialsSecret)) > 0 {
-			errs = append(errs, fmt.Errorf("auth.database.credentialsSecret: %q is not the name of a Secret in namespace %s with username and password, and auth.database.mode is external", db.CredentialsSecret, a.Namespace))
+		if db.CredentialsSecret == "" {
+			errs = append(errs, fmt.Errorf("auth.database.credentialsSecret: the name of a Secret in namespace %s with username and password is needed, because auth.database.mode is external", a.Namespace))
 		}
 	}
 	if db.Instances < 1 {

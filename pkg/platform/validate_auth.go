@@ -18,9 +18,6 @@ func checkAuth(c Config) error {
 	var errs []error
 	if ours {
 		errs = append(errs, checkRealm(a.Realm), checkClaims(a))
-		if namespace, name, ok := strings.Cut(a.CredentialsSecret, "/"); a.CredentialsSecret != "" && (!ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0) {
-			errs = append(errs, fmt.Errorf("auth.credentialsSecret: %q is not the namespace/name of a Secret", a.CredentialsSecret))
-		}
 	}
 	for _, group := range a.Groups {
 		if err := (Platform{Config: c}).CheckGroup(group); err != nil {

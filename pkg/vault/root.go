@@ -120,7 +120,7 @@ func closedRoot(err error) error {
 	}
 	switch refused.Status {
 	case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
-		return fmt.Errorf("%w: %w; give a token that may configure it, or allow it for as long as it takes: vault.generateRoot: true in onyxia.yaml, `vault install`, delete the pod, `vault unseal`, and run this again", ErrGenerateRootClosed, err)
+		return fmt.Errorf("%w: %w; give a token that may configure it, or allow it for as long as it takes: vault.generateRoot: true in onyxia.yaml, `kubectl onyxia vault install`, delete the pod, `kubectl onyxia vault unseal`, and run this again", ErrGenerateRootClosed, err)
 	}
 	return err
 }

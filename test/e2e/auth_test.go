@@ -261,7 +261,7 @@ func (b testbed) watched(args ...string) (result, string) {
 func (b testbed) reinstalled() {
 	t := b.t.(*testing.T)
 	b.onyxia("auth", "user", "add", "keeper", "--email", "keeper@demo.test").ok(t)
-	away := b.onyxia("auth", "uninstall").ok(t)
+	away := b.onyxia("auth", "uninstall", "--yes").ok(t)
 	for _, want := range []string{"persistentvolumeclaim/keycloak-db kept", "secret/keycloak-db kept", "release.helm/keycloak deleted"} {
 		if !strings.Contains(away.stdout, want) {
 			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)
@@ -400,12 +400,16 @@ func (b testbed) elsewhere() {
 	t := b.t.(*testing.T)
 	defer func() {
 		b.configure(auth(nil))
-		b.onyxia("up", "auth", "app").ok(t)
+		b.onyxia("up", "auth", "app", "--yes").ok(t)
 	}()
 	b.configure(auth(map[string]any{
 		"mode": "keycloak", "url": "https://auth.lab.demo.test/auth", "realm": "second", "credentialsSecret": "keycloak/keycloak-bootstrap",
 	}))
-	install := b.onyxia("auth", "install").ok(t)
+	// Accounts stay behind with the old issuer, so it has to be agreed to.
+	if unasked := b.onyxia("auth", "install"); unasked.code != 1 || !strings.Contains(unasked.stderr, "auth.mode is install and becomes keycloak") {
+		t.Errorf("another issuer, unasked: exit code %d\n%s", unasked.code, unasked.stderr)
+	}
+	install := b.onyxia("auth", "install", "--yes").ok(t)
 	if !strings.Contains(install.stdout, "realm.keycloak/second created") || strings.Contains(install.stdout, "release.helm/keycloak") {
 		t.Errorf("a Keycloak that is there:\n%s", install.stdout)
 	}
@@ -416,7 +420,7 @@ func (b testbed) elsewhere() {
 		t.Errorf("the second run wrote:\n%s", strings.Join(writes, "\n"))
 	}
 	b.configure(auth(map[string]any{"mode": "oidc", "url": issuer, "clientID": "onyxia"}))
-	other := b.onyxia("auth", "configure").ok(t)
+	other := b.onyxia("auth", "configure", "--yes").ok(t)
 	if !strings.Contains(other.stdout, "By hand, at "+issuer+":\n  client onyxia: public") {
 		t.Errorf("what has to be done at another issuer is not told:\n%s", other.stdout)
 	}
@@ -425,7 +429,7 @@ func (b testbed) elsewhere() {
 		t.Errorf("Onyxia is told of %+v", told)
 	}
 	b.configure(auth(map[string]any{"mode": "oidc", "url": "https://auth.lab.demo.test/auth/realms/nowhere", "clientID": "onyxia"}))
-	if wrong := b.onyxia("auth", "install", "--timeout", "10s"); wrong.code != 124 || !strings.Contains(wrong.stderr, "realms/nowhere") {
+	if wrong := b.onyxia("auth", "install", "--yes", "--timeout", "10s"); wrong.code != 124 || !strings.Contains(wrong.stderr, "realms/nowhere") {
 		t.Errorf("an issuer that does not exist: exit code %d\n%s", wrong.code, wrong.stderr)
 	}
 }

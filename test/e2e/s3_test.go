@@ -355,7 +355,7 @@ func (b testbed) s3Secrets() {
 // s3Reinstalled: an uninstall keeps the volume, and a new install finds the files again.
 func (b testbed) s3Reinstalled() {
 	t := b.t.(*testing.T)
-	away := b.onyxia("s3", "uninstall").ok(t)
+	away := b.onyxia("s3", "uninstall", "--yes").ok(t)
 	for _, want := range []string{"persistentvolumeclaim/minio-data kept", "secret/minio-root kept", "release.helm/minio deleted"} {
 		if !strings.Contains(away.stdout, want) {
 			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)

@@ -20,7 +20,7 @@ func TestVaultKilled(t *testing.T) {
 	for _, after := range []time.Duration{300 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second} {
 		t.Run("after "+after.String(), func(t *testing.T) {
 			b := bed(t)
-			b.onyxia("vault", "uninstall", "--delete-data", "persistentvolumeclaim/data-vault-0")
+			b.onyxia("vault", "uninstall", "--yes", "--delete-data", "persistentvolumeclaim/data-vault-0")
 			file := filepath.Join(t.TempDir(), "keys.yaml")
 			b.onyxia("vault", "install")
 			b.killed(after, "vault", "init", "--keys-file", file)

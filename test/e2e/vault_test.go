@@ -367,7 +367,7 @@ func (b testbed) aliceReads() {
 // vaultReinstalled: an uninstall keeps the volume, and a new install on it is opened by the old keys.
 func (b testbed) vaultReinstalled(file string) {
 	t := b.t.(*testing.T)
-	away := b.onyxia("vault", "uninstall").ok(t)
+	away := b.onyxia("vault", "uninstall", "--yes").ok(t)
 	for _, want := range []string{"persistentvolumeclaim/data-vault-0 kept", "release.helm/vault deleted"} {
 		if !strings.Contains(away.stdout, want) {
 			t.Errorf("uninstall lacks %q:\n%s", want, away.stdout)

@@ -1,21 +1,20 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	vaultstage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/vault"
 )
 
 // Apply is what up and every install share: observe, plan, apply.
@@ -25,33 +24,51 @@ type Apply struct {
 	Names []string
 	// DryRun prints the plan and applies nothing.
 	DryRun bool
-	// Yes agrees to changes that may lose data.
+	// Yes agrees to changes that have a risk.
 	Yes bool
 	// Timeout for one step to become ready.
 	Timeout time.Duration
-	// Output format: empty, json or yaml.
-	Output string
+	// Output format.
+	Output Format
 	// Only narrows the run to some of the stages' steps; nil for all of them.
 	Only func(engine.Step) bool
 	// End is called when the run has ended, however it did; nil for nothing to end.
 	End func(context.Context) error
+	// WantsKeys refuses to begin when a Vault is put up and nobody said where its keys are to go.
+	WantsKeys bool
+
+	// keys are the flags about Vault's keys; nil for a command without them.
+	keys *KeyFlags
 }
 
 // endTime bounds what is done after an interruption.
 const endTime = 15 * time.Second
 
-// AddApplyFlags registers the flags.
+// AddApplyFlags registers the flags of a run that may have to ask.
 func (a *Apply) AddApplyFlags(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.BoolVar(&a.DryRun, "dry-run", false, "Print the plan and apply nothing; exit code 2 if something would change")
-	fs.BoolVarP(&a.Yes, "yes", "y", false, "Agree to changes that may lose data")
-	fs.DurationVar(&a.Timeout, "timeout", Timeout, "How long one step may take to become ready")
-	fs.StringVarP(&a.Output, "output", "o", "", "Output format: json or yaml")
+	a.AddRunFlags(cmd)
+	AddYesFlag(cmd, &a.Yes, "Agree to changes that have a risk, without being asked")
 }
 
-// Run does it. It returns the installation so that the caller can say what comes next; nil after a dry run.
-func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
-	inst, err := a.run(ctx)
+// AddRunFlags registers the flags of a run that never asks.
+func (a *Apply) AddRunFlags(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	addDryRunFlag(cmd, &a.DryRun, "Print the plan and apply nothing; exit code 2 if something would change")
+	fs.DurationVar(&a.Timeout, "timeout", Timeout, "How long one step may take to become ready")
+	AddOutputFlag(cmd, &a.Output)
+}
+
+// Run does it, with the given stages in place of those of the same names. It returns the installation so that the caller
+// can say what comes next; nil after a dry run.
+func (a *Apply) Run(ctx context.Context, instead ...stage.Stage) (*installation.Installation, error) {
+	if a.keys != nil {
+		keyed, err := a.keyed()
+		if err != nil {
+			return nil, err
+		}
+		instead = append([]stage.Stage{keyed}, instead...)
+	}
+	inst, err := a.run(ctx, instead)
 	if a.End == nil {
 		return inst, err
 	}
@@ -63,12 +80,9 @@ func (a *Apply) Run(ctx context.Context) (*installation.Installation, error) {
 	return inst, err
 }
 
-func (a *Apply) run(ctx context.Context) (*installation.Installation, error) {
-	if err := CheckFormat(a.Output, "json", "yaml"); err != nil {
-		return nil, err
-	}
+func (a *Apply) run(ctx context.Context, instead []stage.Stage) (*installation.Installation, error) {
 	a.About(true, a.Names...)
-	inst, err := a.begin(ctx)
+	inst, err := a.begin(ctx, instead)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +90,7 @@ func (a *Apply) run(ctx context.Context) (*installation.Installation, error) {
 	if a.Output != "" {
 		lines = nil
 	}
-	run, err := inst.Run(ctx, NewProgress(lines, a.ErrOut).Report, a.Names...)
+	run, err := inst.Run(ctx, a.Progress(lines).Report, a.Names...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +100,13 @@ func (a *Apply) run(ctx context.Context) (*installation.Installation, error) {
 		return nil, err
 	}
 	if a.DryRun {
-		return nil, ShowPlan(a.Options, plan, a.Output)
+		return nil, ShowPlan(a.Options, plan, a.Output, false)
 	}
 	if err := plan.Err(); err != nil {
 		return nil, err
+	}
+	if a.WantsKeys && vaultstage.LacksPlace(plan) {
+		return nil, errors.New("nothing was written: Vault will need a place for its keys: give --keys-file FILE, or set vault.mode: none")
 	}
 	if err := a.agree(plan); err != nil {
 		return nil, err
@@ -113,17 +130,16 @@ func (a *Apply) run(ctx context.Context) (*installation.Installation, error) {
 	return inst, nil
 }
 
-func (a *Apply) begin(ctx context.Context) (*installation.Installation, error) {
-	options := *a.Options
+func (a *Apply) begin(ctx context.Context, instead []stage.Stage) (*installation.Installation, error) {
+	options := a.With(instead...)
 	options.Records = a.tellRecords
 	if options.DNSWait == dnsWait {
 		options.DNSWait = min(dnsWait, a.Timeout)
 	}
-	a.Options = &options
 	if a.DryRun {
-		return a.Open(ctx)
+		return options.Open(ctx)
 	}
-	return a.OpenSettled(ctx, a.Timeout)
+	return options.OpenSettled(ctx, a.Timeout)
 }
 
 // narrowed are the steps that are both selected and wanted.
@@ -134,17 +150,18 @@ func (a *Apply) narrowed(selected func(engine.Step) bool) func(engine.Step) bool
 	return func(s engine.Step) bool { return selected(s) && a.Only(s) }
 }
 
-// ShowPlan prints a plan in the format asked for, and returns ErrChanges when it would change something.
-func ShowPlan(o *Options, plan engine.Plan, format string) error {
+// ShowPlan prints a plan in the format asked for, and returns ErrChanges when it would change something. For people it sums
+// up what is known later, unless all lines are wanted.
+func ShowPlan(o *Options, plan engine.Plan, format Format, all bool) error {
 	if format != "" {
 		if err := Structured(o.Out, format, plan); err != nil {
 			return err
 		}
 	} else {
-		PrintPlan(o.Out, plan)
+		o.PrintPlan(o.Out, plan, all)
 	}
 	if err := plan.Err(); err != nil {
-		return err
+		return said(plan, err)
 	}
 	if plan.Writes() {
 		return ErrChanges
@@ -152,12 +169,22 @@ func ShowPlan(o *Options, plan engine.Plan, format string) error {
 	return nil
 }
 
-// agree asks before anything that the plan itself says may lose data.
+// said leaves out of a plan's error what its lines told a person already.
+func said(plan engine.Plan, err error) error {
+	for _, s := range plan.Steps {
+		if s.Err != nil {
+			return err
+		}
+	}
+	return ErrBlocked
+}
+
+// agree asks before anything that the plan itself says has a risk.
 func (a *Apply) agree(plan engine.Plan) error {
 	for _, s := range plan.Steps {
 		if s.Change.Risk != "" {
-			if err := a.ask(planLine(s)); err != nil {
-				return fmt.Errorf("%s: %w", s.ID, err)
+			if err := a.Confirm(planLine(s)); err != nil {
+				return fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
 			}
 		}
 	}
@@ -166,40 +193,17 @@ func (a *Apply) agree(plan engine.Plan) error {
 
 // consent is asked for what only came up during the apply.
 func (a *Apply) consent(_ context.Context, id engine.ID, planned, now engine.Change) error {
-	return a.ask(fmt.Sprintf("%s: the plan said %s, now it would be: %s %s", id, planned.Action, now.Action, now.Why+now.Risk))
+	return a.Confirm(fmt.Sprintf("%s: the plan said %s, now it would be: %s %s", id, planned.Action, now.Action, now.Why+now.Risk))
 }
 
-// Confirm asks before something that a command does beside its plan.
-func (a *Apply) Confirm(question string) error { return a.ask(question) }
-
-// ask puts a question to a person at a terminal; elsewhere the answer is the flag.
-func (a *Apply) ask(question string) error {
-	if a.Yes {
-		return nil
-	}
-	if !terminal(a.In) || !terminal(a.ErrOut) {
-		return errors.New("may lose data, and nobody is there to ask: look at the plan with --dry-run, then give --yes")
-	}
-	fmt.Fprintf(a.ErrOut, "%s\nGo on? [y/N] ", question)
-	answer, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("answer: %w", err)
-	}
-	if word := strings.ToLower(strings.TrimSpace(answer)); word != "y" && word != "yes" {
-		return errors.New("not agreed to: nothing was done")
-	}
-	return nil
-}
-
-func terminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
+// Confirm asks before something that has a risk.
+func (a *Apply) Confirm(question string) error { return a.Ask(a.Yes, question+"\nGo on?") }
 
 // resumable adds to an interrupted run how it is continued.
 func (o *Options) resumable(err error) error {
 	if errors.Is(err, ErrInterrupted) {
-		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.Command, again(os.Args[1:]))
+		args := os.Args[1:]
+		return fmt.Errorf("%w; what was done stays, and the same command continues: %s %s", ErrInterrupted, o.call(args), again(args))
 	}
 	return err
 }

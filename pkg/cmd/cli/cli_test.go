@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,14 +55,14 @@ func TestPrintPlan(t *testing.T) {
 		{ID: "release.helm/minio", Change: engine.Change{Action: engine.Blocked, Why: "namespace minio is being deleted", Fix: "wait for it"}},
 	}}
 	var out bytes.Buffer
-	PrintPlan(&out, plan)
+	New(genericiooptions.NewTestIOStreamsDiscard(), nil, "kubectl onyxia").PrintPlan(&out, plan, false)
 	want := `release.helm/onyxia configure: changed by hand
     a: 1 -> 2
     b: + new
     c: - old
     password: (secret)
 realm.keycloak/lab create, known after release.helm/keycloak
-volume/minio replace (may lose all objects)
+volume/minio replace (risk: all objects)
 release.helm/minio blocked: namespace minio is being deleted: wait for it
 1 to create, 1 to configure, 1 to replace, 1 blocked, 1 unchanged
 `
@@ -70,7 +73,7 @@ release.helm/minio blocked: namespace minio is being deleted: wait for it
 
 func TestProgressKeepsStreamsApart(t *testing.T) {
 	var out, errOut bytes.Buffer
-	p := NewProgress(&out, &errOut)
+	p := New(genericiooptions.IOStreams{ErrOut: &errOut}, nil, "kubectl onyxia").Progress(&out)
 	for _, e := range []engine.Event{
 		{Kind: engine.Started, ID: "release.helm/a"},
 		{Kind: engine.Waiting, ID: "release.helm/a", Reason: "pod a-1:\nContainerCreating", Elapsed: 3400 * time.Millisecond},
@@ -97,7 +100,7 @@ func TestProgressKeepsStreamsApart(t *testing.T) {
 }
 
 func TestStructured(t *testing.T) {
-	for format, want := range map[string]string{"json": "{\n  \"a\": 1\n}\n", "yaml": "a: 1\n"} {
+	for format, want := range map[Format]string{"json": "{\n  \"a\": 1\n}\n", "yaml": "a: 1\n"} {
 		var out bytes.Buffer
 		if err := Structured(&out, format, map[string]int{"a": 1}); err != nil {
 			t.Fatal(err)
@@ -106,22 +109,31 @@ func TestStructured(t *testing.T) {
 			t.Errorf("%s: %q", format, out.String())
 		}
 	}
-	if err := CheckFormat("xml", "json", "yaml"); Code(err) != CodeUsage || !strings.Contains(err.Error(), "json, yaml") {
-		t.Errorf("got %v", err)
+	format := Format("yaml")
+	if err := format.Set("xml"); err == nil || !strings.Contains(err.Error(), "json, yaml") || format != "yaml" {
+		t.Errorf("got %v, %s", err, format)
 	}
 }
 
 // Helm takes -n and its like out of a plugin's arguments and puts them into the environment.
 func TestUnderHelm(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "config")
+	text := "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, namespace: mine}}, {name: prod, context: {cluster: p}}]}"
+	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
 	for name, c := range map[string]struct {
 		env       map[string]string
 		flag      string
 		namespace string
 		context   string
 	}{
+		"the context's own":   {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "mine"}},
+		"another context's":   {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "mine", "HELM_KUBECONTEXT": "prod"}, namespace: "mine", context: "prod"},
 		"under kubectl":       {env: map[string]string{"HELM_NAMESPACE": "x"}},
 		"namespace":           {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "x"}, namespace: "x"},
-		"nobody named one":    {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "default"}},
+		"nobody named one":    {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_NAMESPACE": "default"}, flag: "prod", context: "prod"},
 		"context":             {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_KUBECONTEXT": "prod"}, context: "prod"},
 		"own flag goes first": {env: map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_KUBECONTEXT": "prod"}, flag: "test", context: "test"},
 	} {
@@ -137,13 +149,23 @@ func TestUnderHelm(t *testing.T) {
 	}
 }
 
+// What Helm hands over beside the namespace: without it a debug log, a group or a certificate that is not checked was dropped.
+func TestUnderHelmEverythingElse(t *testing.T) {
+	env := map[string]string{"HELM_PLUGIN_DIR": "/p", "HELM_DEBUG": "true", "HELM_KUBEASGROUPS": "a,b", "HELM_KUBEINSECURE_SKIP_TLS_VERIFY": "true"}
+	o := New(genericiooptions.NewTestIOStreamsDiscard(), nil, "helm onyxia")
+	o.underHelm(func(key string) (string, bool) { v, ok := env[key]; return v, ok })
+	if !o.Debug || !*o.Kube.Insecure || !slices.Equal(*o.Kube.ImpersonateGroup, []string{"a", "b"}) {
+		t.Errorf("debug %v, insecure %v, groups %v", o.Debug, *o.Kube.Insecure, *o.Kube.ImpersonateGroup)
+	}
+}
+
 // Without a terminal nobody is asked: the answer is no, and the flag is named.
 func TestRiskWithoutTerminal(t *testing.T) {
 	streams, in, _, _ := genericiooptions.NewTestIOStreams()
 	in.WriteString("y\n")
 	a := &Apply{Options: New(streams, nil, "kubectl onyxia")}
 	plan := engine.Plan{Steps: []engine.Planned{{ID: "volume/a", Change: engine.Change{Action: engine.Replace, Risk: "objects"}}}}
-	if err := a.agree(plan); err == nil || !strings.Contains(err.Error(), "--yes") {
+	if err := a.agree(plan); !errors.Is(err, ErrUnasked) || !strings.Contains(err.Error(), "volume/a: objects: ") || !strings.Contains(err.Error(), "--yes") {
 		t.Errorf("got %v", err)
 	}
 	a.Yes = true
@@ -161,7 +183,7 @@ func TestReport(t *testing.T) {
 	}{
 		"one":     {errors.New("no domain"), "error: no domain\n"},
 		"several": {errors.Join(errors.New("a"), errors.New("b")), "error: a\nerror: b\n"},
-		"usage":   {Usagef("no stage %q", "x"), "error: no stage \"x\"\nsee kubectl onyxia --help\n"},
+		"usage":   {Usagef("no stage %q", "x"), "error: no stage \"x\"\nsee kubectl onyxia up --help\n"},
 		"a role": {kube.Denied(errors.New("forbidden"), []kube.Right{right}, nil), `error: this user may not get secrets in namespace lab; ask an administrator for this role:
 # bind it by: kubectl create rolebinding kubectl-onyxia -n lab --role=kubectl-onyxia --user=NAME
 apiVersion: rbac.authorization.k8s.io/v1
@@ -180,7 +202,7 @@ rules:
 	} {
 		t.Run(name, func(t *testing.T) {
 			streams, _, _, errOut := genericiooptions.NewTestIOStreams()
-			New(streams, nil, "kubectl onyxia").Report(t.Context(), c.err)
+			New(streams, nil, "kubectl onyxia").Report(t.Context(), "kubectl onyxia up", c.err)
 			if d := cmp.Diff(c.want, errOut.String()); d != "" {
 				t.Error(d)
 			}
@@ -189,7 +211,7 @@ rules:
 }
 
 func TestSilent(t *testing.T) {
-	for err, want := range map[error]bool{ErrChanges: true, ErrCheck: true, errors.New("x"): false} {
+	for err, want := range map[error]bool{ErrChanges: true, ErrCheck: true, ErrBlocked: true, errors.New("x"): false} {
 		if Silent(err) != want {
 			t.Errorf("%v: %v", err, Silent(err))
 		}

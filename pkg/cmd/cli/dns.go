@@ -27,7 +27,7 @@ func (a *Apply) AddDNSFlags(cmd *cobra.Command) {
 
 // tellRecords lists the records that a run waits for, in the form of `ingress dns`.
 func (a *Apply) tellRecords(records []ingress.Record) {
-	fmt.Fprintf(a.ErrOut, "create these DNS records (`%s ingress dns` prints them again):\n", a.Command)
+	fmt.Fprintf(a.ErrOut, "create these DNS records (`%s ingress dns` prints them again):\n", a.Call())
 	out := a.Out
 	if a.Output != "" {
 		out = a.ErrOut
@@ -55,7 +55,7 @@ func (a *Apply) alsoTellDNS(ctx context.Context, inst *installation.Installation
 		defer cancel()
 		if _, err := net.DefaultResolver.LookupHost(ctx, inst.Platform.OnyxiaHost()); err != nil {
 			a.Warn(fmt.Sprintf("%s and *.%s cannot be looked up from here: create the DNS records that `%s ingress dns` prints (address %s)",
-				inst.Platform.OnyxiaHost(), inst.Platform.LabDomain(), a.Command, e.Change.Why))
+				inst.Platform.OnyxiaHost(), inst.Platform.LabDomain(), a.Call(), e.Change.Why))
 		}
 	}
 }

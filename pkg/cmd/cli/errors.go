@@ -25,11 +25,13 @@ var (
 	ErrChanges = errors.New("there are changes")
 	// ErrCheck says that a check failed; the checks themselves were printed.
 	ErrCheck = errors.New("a check failed")
+	// ErrBlocked says that a person has to do something first; the plan that was printed says what.
+	ErrBlocked = errors.New("blocked")
 	// ErrInterrupted is the cause of a context that a signal ended.
 	ErrInterrupted = errors.New("interrupted")
 )
 
-// UsageError is a call that makes no sense.
+// UsageError is a wrong command line: not what a command takes. What a file or the cluster holds is no part of it.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -64,4 +66,6 @@ func Code(err error) int {
 }
 
 // Silent tells errors that were said already: a plan that was printed, and a check unless something is said with it.
-func Silent(err error) bool { return errors.Is(err, ErrChanges) || err == ErrCheck }
+func Silent(err error) bool {
+	return errors.Is(err, ErrChanges) || err == ErrCheck || err == ErrBlocked
+}

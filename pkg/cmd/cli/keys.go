@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	vaultstage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/vault"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
@@ -68,7 +69,7 @@ func (k *KeyFlags) Reading() (*vaultstage.Keys, error) {
 	}
 	identities, err := vault.ReadIdentities(k.identities...)
 	if err != nil {
-		return nil, &UsageError{err}
+		return nil, fmt.Errorf("--identity: %w", err)
 	}
 	decrypt := func(keys vault.Keys) (vault.DecryptedKeys, error) { return keys.Decrypt(identities...) }
 	return &vaultstage.Keys{File: k.file, Decrypt: decrypt}, nil
@@ -115,15 +116,15 @@ func (k *KeyFlags) sharing() (*vault.Init, error) {
 	for _, file := range k.holders {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, Usagef("--pgp-key: %w", err)
+			return nil, fmt.Errorf("--pgp-key: %w", err)
 		}
 		texts = append(texts, text)
 	}
 	var err error
-	if in.Holders, err = vault.ParseHolders(texts...); err == nil {
-		in.Recipients, err = vault.ParseRecipients(k.recipients...)
+	if in.Holders, err = vault.ParseHolders(texts...); err != nil {
+		return nil, fmt.Errorf("--pgp-key: %w", err)
 	}
-	if err != nil {
+	if in.Recipients, err = vault.ParseRecipients(k.recipients...); err != nil {
 		return nil, &UsageError{err}
 	}
 	return in, nil
@@ -131,18 +132,20 @@ func (k *KeyFlags) sharing() (*vault.Init, error) {
 
 // AddKeyFlags registers the flags by which a run also gives Vault its keys and opens it, and puts them to use.
 func (a *Apply) AddKeyFlags(cmd *cobra.Command) {
-	flags, base := &KeyFlags{}, a.Options
-	flags.AddMaking(cmd)
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		keys, err := flags.Making()
-		if err != nil {
-			return err
-		}
-		sessions := &vaultstage.Sessions{}
-		a.End = sessions.Close
-		a.Options = base.With(vaultstage.With(vaultstage.Options{Keys: keys, Say: a.Say, Sessions: sessions}))
-		return nil
+	a.keys = &KeyFlags{}
+	a.keys.AddMaking(cmd)
+}
+
+// keyed is the vault stage with the keys that the flags name.
+func (a *Apply) keyed() (stage.Stage, error) {
+	keys, err := a.keys.Making()
+	if err != nil {
+		return stage.Stage{}, err
 	}
+	a.WarnOfWorkTree(a.keys)
+	sessions := &vaultstage.Sessions{}
+	a.End = sessions.Close
+	return vaultstage.With(vaultstage.Options{Keys: keys, Say: a.Say, Sessions: sessions}), nil
 }
 
 // Say prints a line of what a step does, below the change lines.
@@ -151,5 +154,5 @@ func (a *Apply) Say(line string) {
 	if a.Output != "" {
 		out = a.ErrOut
 	}
-	fmt.Fprintln(out, "  "+line)
+	fmt.Fprintln(out, "  "+a.Worded(line))
 }

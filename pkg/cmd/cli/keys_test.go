@@ -103,9 +103,9 @@ func TestTyped(t *testing.T) {
 
 // What a step says goes below the change lines, or out of the way of a document.
 func TestSay(t *testing.T) {
-	for format, want := range map[string][2]string{"": {"  a line\n", ""}, "json": {"", "  a line\n"}} {
+	for format, want := range map[Format][2]string{"": {"  a line\n", ""}, "json": {"", "  a line\n"}} {
 		var out, errOut strings.Builder
-		a := &Apply{Options: &Options{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errOut}}, Output: format}
+		a := &Apply{Options: New(genericiooptions.IOStreams{Out: &out, ErrOut: &errOut}, nil, "kubectl onyxia"), Output: format}
 		a.Say("a line")
 		if out.String() != want[0] || errOut.String() != want[1] {
 			t.Errorf("%q: %q %q", format, out.String(), errOut.String())
@@ -113,7 +113,7 @@ func TestSay(t *testing.T) {
 	}
 }
 
-// Identities that cannot be read are the caller's slip.
+// A file that cannot be read is no wrong command line.
 func TestReadingIdentities(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "identity")
 	if err := os.WriteFile(file, []byte("no key"), 0o600); err != nil {
@@ -121,7 +121,7 @@ func TestReadingIdentities(t *testing.T) {
 	}
 	var usage *UsageError
 	for _, args := range [][]string{{"--identity", file}, {"--keys-file", "k", "--identity", file}, {"--keys-file", "k", "--identity", file + ".none"}} {
-		if _, err := keyFlags(t, args...).Reading(); !errors.As(err, &usage) {
+		if _, err := keyFlags(t, args...).Reading(); err == nil || errors.As(err, &usage) != (len(args) == 2) {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,9 +64,12 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	fs := cmd.PersistentFlags()
 	o.Kube.AddFlags(fs)
 	fs.Lookup("namespace").Usage = "Namespace of Onyxia and of the installation's record (default \"" + installation.DefaultNamespace + "\")"
-	fs.StringVarP(&o.File, "file", "f", "", "Configuration file (default onyxia.yaml in this directory, if there is one)")
+	completeWith(cmd, "namespace", o.namespaces)
+	complete(cmd, "context", o.contexts)
+	fs.StringVarP(&o.File, "file", "f", "", "Configuration file, - for standard input (default onyxia.yaml in this directory, if there is one)")
 	fs.StringVar(&o.flags.Domain, "domain", "", "Domain under which everything is served")
 	fs.StringVar(&o.flags.Profile, "profile", "", "Catalogue of charts and images: current or guide-2023")
+	complete(cmd, "profile", profiles)
 	fs.StringVar(&o.ChartDir, "chart-dir", "", "Take charts from this directory (NAME-VERSION.tgz) instead of downloading them")
 	fs.BoolVar(&o.ForceConflicts, "force-conflicts", false, "Take over fields of objects that somebody else has set")
 	fs.BoolVar(&o.Debug, "debug", false, "Show the log of Helm")
@@ -75,13 +79,14 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 func (o *Options) AddTLSFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&o.flags.TLS.DNS.Provider, "dns-provider", "", "DNS provider that answers the ACME challenge (a lego code such as ovh, route53, rfc2136); its credentials come from the environment")
+	complete(cmd, "dns-provider", providers)
 	fs.StringVar(&o.flags.TLS.ACME.Server, "acme-server", "", "ACME directory: letsencrypt, letsencrypt-staging or an address")
 	fs.StringVar(&o.flags.TLS.ACME.Email, "email", "", "E-mail address of the ACME account")
 }
 
 // Open connects to the cluster and opens the installation in it, for a command that may write.
 func (o *Options) Open(ctx context.Context) (*installation.Installation, error) {
-	return o.open(ctx, o.Warn)
+	return o.open(ctx, o.Warn, false)
 }
 
 // OpenSettled is Open for a command that is going to write: it waits first until a namespace of Onyxia that is still being
@@ -91,19 +96,21 @@ func (o *Options) OpenSettled(ctx context.Context, timeout time.Duration) (*inst
 	if err != nil {
 		return nil, err
 	}
-	waited, err := inst.AwaitHome(ctx, timeout, NewProgress(nil, o.ErrOut).Report)
+	waited, err := inst.AwaitHome(ctx, timeout, o.Progress(nil).Report)
 	if err != nil || !waited {
 		return inst, err
 	}
 	return o.Open(ctx)
 }
 
-// OpenToRead is Open for a command that only looks: doubts about what would be written are not its matter.
+// OpenToRead is Open for a command that only looks: doubts about what would be written are not its matter, and where there
+// is nothing to look at it says so.
 func (o *Options) OpenToRead(ctx context.Context) (*installation.Installation, error) {
-	return o.open(ctx, func(string) {})
+	inst, err := o.open(ctx, func(string) {}, true)
+	return inst, o.unrecorded(err)
 }
 
-func (o *Options) open(ctx context.Context, warn func(string)) (*installation.Installation, error) {
+func (o *Options) open(ctx context.Context, warn func(string), looking bool) (*installation.Installation, error) {
 	o.underHelm(os.LookupEnv)
 	if o.Kube.Namespace != nil && *o.Kube.Namespace != "" {
 		o.flags.App.Namespace = *o.Kube.Namespace
@@ -118,21 +125,44 @@ func (o *Options) open(ctx context.Context, warn func(string)) (*installation.In
 		return nil, err
 	}
 	options := installation.Options{
-		Flags: o.flags, File: o.File, ChartDir: o.ChartDir, CacheDir: cache,
-		Kube: client, Stages: o.Stages, Warn: warn, Command: o.Command,
-		DNSWait: o.DNSWait, Records: o.Records,
+		Flags: o.flags, File: o.File, Read: o.read, ChartDir: o.ChartDir, CacheDir: cache,
+		Kube: client, Stages: o.Stages, Warn: warn,
+		DNSWait: o.DNSWait, Records: o.Records, Looking: looking,
 	}
-	options.Waiting = func(id engine.ID, reason string) { fmt.Fprintf(o.ErrOut, "waiting for %s: %s\n", id, oneLine(reason)) }
+	options.Waiting = func(id engine.ID, reason string) {
+		fmt.Fprintf(o.ErrOut, "waiting for %s: %s\n", id, o.Worded(oneLine(reason)))
+	}
 	if o.Debug {
 		options.Debug = func(format string, args ...any) { fmt.Fprintf(o.ErrOut, "helm: "+format+"\n", args...) }
 	}
 	o.session.options = options
 	inst, err := installation.Open(ctx, options)
+	o.announce(client, inst)
 	if err != nil {
 		return nil, err
 	}
 	o.session.opened = inst
 	return inst, nil
+}
+
+// CheckFile checks the configuration file without a cluster, and returns its name.
+func (o *Options) CheckFile() (string, error) {
+	return installation.Check(installation.Options{Flags: o.flags, File: o.File, Read: o.read})
+}
+
+// read gives a file's content; "-" is standard input, which can be read once only.
+func (o *Options) read(name string) ([]byte, error) {
+	if name != "-" {
+		return os.ReadFile(name)
+	}
+	if o.session.input == nil {
+		text, err := io.ReadAll(o.In)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		o.session.input = append([]byte{}, text...)
+	}
+	return o.session.input, nil
 }
 
 func (o *Options) cacheDir() (string, error) {
@@ -146,13 +176,15 @@ func (o *Options) cacheDir() (string, error) {
 	return filepath.Join(dir, "kubectl-onyxia", "charts"), nil
 }
 
-// With are the same options with another stage in place of the one of the same name.
-func (o *Options) With(s stage.Stage) *Options {
+// With are the same options with other stages in place of those of the same names.
+func (o *Options) With(others ...stage.Stage) *Options {
 	changed := *o
 	changed.Stages = slices.Clone(o.Stages)
 	for i := range changed.Stages {
-		if changed.Stages[i].Name == s.Name {
-			changed.Stages[i] = s
+		for _, s := range others {
+			if changed.Stages[i].Name == s.Name {
+				changed.Stages[i] = s
+			}
 		}
 	}
 	return &changed
@@ -164,7 +196,7 @@ func (o *Options) Warn(line string) {
 	defer o.mu.Unlock()
 	if !o.warned[line] {
 		o.warned[line] = true
-		fmt.Fprintln(o.ErrOut, "warning:", line)
+		fmt.Fprintln(o.ErrOut, "warning:", o.Worded(line))
 	}
 }
 
@@ -173,27 +205,7 @@ func (o *Options) Tell(id engine.ID) func(string) {
 	return func(line string) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		fmt.Fprintf(o.ErrOut, "%s: %s\n", id, oneLine(line))
-	}
-}
-
-// underHelm takes over what Helm strips from a plugin's arguments and hands over in the environment instead
-// (helm v3.22 cmd/helm/load_plugins.go, pkg/cli/environment.go).
-func (o *Options) underHelm(env func(string) (string, bool)) {
-	if _, ok := env("HELM_PLUGIN_DIR"); !ok {
-		return
-	}
-	for name, flag := range map[string]*string{
-		"HELM_KUBECONTEXT": o.Kube.Context, "HELM_KUBETOKEN": o.Kube.BearerToken, "HELM_KUBEASUSER": o.Kube.Impersonate,
-		"HELM_KUBEAPISERVER": o.Kube.APIServer, "HELM_KUBECAFILE": o.Kube.CAFile, "HELM_KUBETLS_SERVER_NAME": o.Kube.TLSServerName,
-	} {
-		if value, ok := env(name); ok && value != "" && *flag == "" {
-			*flag = value
-		}
-	}
-	// Helm always sets its namespace, "default" when nobody named one.
-	if ns, _ := env("HELM_NAMESPACE"); ns != "" && ns != "default" && *o.Kube.Namespace == "" {
-		*o.Kube.Namespace = ns
+		fmt.Fprintf(o.ErrOut, "%s: %s\n", id, o.Worded(oneLine(line)))
 	}
 }
 

@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"time"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -17,14 +14,15 @@ import (
 type Progress struct {
 	mu          sync.Mutex
 	out, errOut io.Writer
+	worded      func(string) string
 	failed      map[string]bool
 	// reasons are what was said last of each step that is waited for.
 	reasons map[engine.ID]string
 }
 
-// NewProgress makes one. A nil out prints no change lines.
-func NewProgress(out, errOut io.Writer) *Progress {
-	return &Progress{out: out, errOut: errOut, failed: map[string]bool{}, reasons: map[engine.ID]string{}}
+// Progress makes one that prints change lines on out; nil prints none.
+func (o *Options) Progress(out io.Writer) *Progress {
+	return &Progress{out: out, errOut: o.ErrOut, worded: o.Worded, failed: map[string]bool{}, reasons: map[engine.ID]string{}}
 }
 
 // Report is an engine.Run's listener.
@@ -34,7 +32,7 @@ func (p *Progress) Report(e engine.Event) {
 	switch e.Kind {
 	case engine.Done:
 		if p.out != nil {
-			fmt.Fprintf(p.out, "%s %s%s\n", e.ID, e.Result, remark(e.Change))
+			fmt.Fprintf(p.out, "%s %s%s\n", e.ID, e.Result, p.worded(remark(e.Change)))
 		}
 	case engine.Waiting:
 		reason := ": " + oneLine(e.Reason)
@@ -43,7 +41,7 @@ func (p *Progress) Report(e engine.Event) {
 		} else {
 			p.reasons[e.ID] = reason
 		}
-		fmt.Fprintf(p.errOut, "waiting for %s (%s)%s\n", e.ID, e.Elapsed.Round(time.Second), reason)
+		fmt.Fprintf(p.errOut, "waiting for %s (%s)%s\n", e.ID, e.Elapsed.Round(time.Second), p.worded(reason))
 	case engine.Failed:
 		p.failed["needs "+string(e.ID)] = true
 		fmt.Fprintf(p.errOut, "%s failed\n", e.ID)
@@ -69,20 +67,6 @@ func remark(c engine.Change) string {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// PrintPlan prints a plan for people: what would change and why. Unchanged steps are counted, not listed.
-func PrintPlan(out io.Writer, plan engine.Plan) {
-	for _, s := range plan.Steps {
-		if s.Err != nil || s.Change.Action == engine.Unchanged {
-			continue
-		}
-		fmt.Fprintln(out, planLine(s))
-		for _, f := range s.Change.Fields {
-			fmt.Fprintln(out, "    "+fieldLine(f))
-		}
-	}
-	fmt.Fprintln(out, Summary(plan))
-}
-
 func planLine(s engine.Planned) string {
 	line := fmt.Sprintf("%s %s", s.ID, s.Change.Action)
 	if s.Change.After != "" {
@@ -94,7 +78,7 @@ func planLine(s engine.Planned) string {
 		}
 	}
 	if s.Change.Risk != "" {
-		line += " (may lose " + s.Change.Risk + ")"
+		line += " (risk: " + s.Change.Risk + ")"
 	}
 	return line
 }
@@ -137,27 +121,4 @@ func phrase(a engine.Action) string {
 		return "to " + string(a)
 	}
 	return string(a)
-}
-
-// Structured writes a value as JSON or YAML.
-func Structured(out io.Writer, format string, value any) error {
-	raw, err := json.MarshalIndent(value, "", "  ")
-	if err == nil && format == "yaml" {
-		raw, err = yaml.JSONToYAML(raw)
-	}
-	if err != nil {
-		return fmt.Errorf("output: %w", err)
-	}
-	_, err = fmt.Fprintln(out, strings.TrimRight(string(raw), "\n"))
-	return err
-}
-
-// CheckFormat refuses output formats that do not exist.
-func CheckFormat(format string, allowed ...string) error {
-	for _, a := range append(allowed, "") {
-		if format == a {
-			return nil
-		}
-	}
-	return Usagef("output format %q: one of %s is expected", format, strings.Join(allowed, ", "))
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,23 +24,25 @@ type Remove struct {
 	// Timeout for what has to be waited for.
 	Timeout time.Duration
 	// Output format of a dry run.
-	Output string
+	Output Format
+	// Yes agrees to the removal.
+	Yes bool
 }
 
 // AddRemoveFlags registers the flags.
 func (r *Remove) AddRemoveFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.BoolVar(&r.DryRun, "dry-run", false, "Print what would be removed and remove nothing; exit code 2 if something would be")
+	addDryRunFlag(cmd, &r.DryRun, "Print what would be removed and remove nothing; exit code 2 if something would be")
+	AddYesFlag(cmd, &r.Yes, "Remove without being asked")
 	fs.StringSliceVar(&r.DeleteData, "delete-data", nil, "Also remove this step, which holds data; the name as --dry-run prints it")
 	fs.DurationVar(&r.Timeout, "timeout", Timeout, "How long the whole removal may take")
-	fs.StringVarP(&r.Output, "output", "o", "", "Output format of a dry run: json or yaml")
+	AddOutputFlag(cmd, &r.Output)
+	cmd.Flags().Lookup("output").Usage = "Output format of a dry run: json or yaml"
+	completeWith(cmd, "delete-data", r.holders)
 }
 
 // Run does it.
 func (r *Remove) Run(ctx context.Context) error {
-	if err := CheckFormat(r.Output, "json", "yaml"); err != nil {
-		return err
-	}
 	r.About(true, r.Names...)
 	inst, err := r.begin(ctx)
 	if err != nil {
@@ -54,9 +57,12 @@ func (r *Remove) Run(ctx context.Context) error {
 		return err
 	}
 	if r.DryRun {
-		return ShowPlan(r.Options, removal.Plan, r.Output)
+		return ShowPlan(r.Options, removal.Plan, r.Output, false)
 	}
 	if err := removal.Plan.Err(); err != nil {
+		return err
+	}
+	if err := r.agree(inst, removal.Plan); err != nil {
 		return err
 	}
 	if err := r.forsake(ctx, inst); err != nil {
@@ -73,14 +79,32 @@ func (r *Remove) Run(ctx context.Context) error {
 
 func (r *Remove) begin(ctx context.Context) (*installation.Installation, error) {
 	if r.DryRun {
-		return r.Open(ctx)
+		inst, err := r.Open(ctx)
+		return inst, r.unrecorded(err)
 	}
-	return r.OpenSettled(ctx, r.Timeout)
+	inst, err := r.OpenSettled(ctx, r.Timeout)
+	return inst, r.unrecorded(err)
+}
+
+// agree asks before anything is taken away, with the plan in view.
+func (r *Remove) agree(inst *installation.Installation, plan engine.Plan) error {
+	if r.Yes || !plan.Writes() {
+		return nil
+	}
+	what := "the datalab"
+	if len(r.Names) < len(r.Stages) {
+		what = strings.Join(r.Names, ", ") + " of the datalab"
+	}
+	r.PrintPlan(r.ErrOut, plan, true)
+	if err := r.Ask(r.Yes, fmt.Sprintf("Remove %s %s from cluster %s?", what, inst.Platform.Domain, inst.Kube.Name())); err != nil {
+		return fmt.Errorf("%s would be removed: %w", what, err)
+	}
+	return nil
 }
 
 // told prints what goes and what stays; what was not there is not worth a line.
 func (r *Remove) told() func(engine.Event) {
-	progress := NewProgress(r.Out, r.ErrOut)
+	progress := r.Progress(r.Out)
 	return func(e engine.Event) {
 		if e.Kind != engine.Done || e.Change.Action != engine.Unchanged {
 			progress.Report(e)
@@ -90,13 +114,21 @@ func (r *Remove) told() func(engine.Event) {
 
 // forsake takes the stages out of Onyxia's own configuration before they go: users would meet a page that calls them.
 func (r *Remove) forsake(ctx context.Context, inst *installation.Installation) error {
-	run, needed, err := inst.Forsaking(ctx, NewProgress(r.Out, r.ErrOut).Report, r.Names)
+	run, needed, err := inst.Forsaking(ctx, r.Progress(r.Out).Report, r.Names)
 	if err != nil || !needed {
 		return err
 	}
 	plan, err := run.Plan(ctx)
 	if err != nil {
 		return err
+	}
+	for _, s := range plan.Steps {
+		if s.Change.Risk == "" {
+			continue
+		}
+		if err := r.Ask(r.Yes, planLine(s)+"\nGo on?"); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
+		}
 	}
 	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
 		return run.Apply(ctx, plan, engine.Options{Timeout: r.Timeout})

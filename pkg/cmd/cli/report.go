@@ -21,6 +21,11 @@ type session struct {
 	opened  *installation.Installation
 	names   []string
 	writes  bool
+	// cluster is what the kubeconfig calls it; announced tells that it was said.
+	cluster   string
+	announced bool
+	// input is standard input, once it was read as the configuration file.
+	input []byte
 }
 
 // About notes which stages a command is about, and whether it is going to write.
@@ -29,12 +34,17 @@ func (o *Options) About(writes bool, names ...string) {
 }
 
 // Report prints an error: each of several that were joined begins with "error:", and what follows its first line, a role
-// for instance, can be copied as it is.
-func (o *Options) Report(ctx context.Context, err error) {
+// for instance, can be copied as it is. The command that failed is named where its help is of use.
+func (o *Options) Report(ctx context.Context, command string, err error) {
 	for _, one := range kube.Parts(o.explained(ctx, err)) {
-		fmt.Fprintln(o.ErrOut, "error:", strings.TrimRight(one.Error(), "\n"))
+		text := strings.TrimRight(one.Error(), "\n")
+		if !errors.Is(one, ErrInterrupted) && !errors.Is(one, ErrCheck) {
+			// The other two name a whole command already.
+			text = o.Worded(text)
+		}
+		fmt.Fprintln(o.ErrOut, "error:", text)
 	}
-	hint(o.ErrOut, o.Command, err)
+	hint(o.ErrOut, command, err)
 }
 
 func hint(out io.Writer, command string, err error) {

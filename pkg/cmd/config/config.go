@@ -4,12 +4,10 @@ package config
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
@@ -26,23 +24,21 @@ func NewCommand(o *cli.Options) *cobra.Command {
 }
 
 func view(o *cli.Options) *cobra.Command {
-	format := "yaml"
+	format := cli.Format("yaml")
 	cmd := &cobra.Command{
-		Use:   "view",
-		Short: "Show the configuration in force: flags, file, the cluster's record, defaults",
-		Args:  cli.NoArgs,
+		Use:     "view",
+		Short:   "Show the configuration in force: flags, file, the cluster's record, defaults",
+		Example: "  " + o.Command + " config view",
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runView(cmd.Context(), o, format)
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", format, "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &format)
 	return cmd
 }
 
-func runView(ctx context.Context, o *cli.Options, format string) error {
-	if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
-		return err
-	}
+func runView(ctx context.Context, o *cli.Options, format cli.Format) error {
 	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err
@@ -52,24 +48,14 @@ func runView(ctx context.Context, o *cli.Options, format string) error {
 
 func validate(o *cli.Options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate",
-		Short: "Check a configuration file; no cluster is needed",
-		Args:  cli.NoArgs,
+		Use:     "validate",
+		Short:   "Check a configuration file, with the flags over it; no cluster is needed",
+		Example: "  " + o.Command + " config validate -f onyxia.yaml\n  " + o.Command + " config validate --domain example.org -f - < onyxia.yaml",
+		Args:    cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			name := o.File
-			if name == "" {
-				name = "onyxia.yaml"
-			}
-			raw, err := os.ReadFile(name)
+			name, err := o.CheckFile()
 			if err != nil {
-				return fmt.Errorf("configuration: %w", err)
-			}
-			config, err := platform.Parse(raw)
-			if err != nil {
-				return installation.InFile(name, err)
-			}
-			if _, err := platform.Complete(config); err != nil {
-				return installation.InFile(name, err)
+				return err
 			}
 			_, err = fmt.Fprintf(o.Out, "%s is valid\n", name)
 			return err

@@ -13,7 +13,9 @@ import (
 type Options struct {
 	*cli.Options
 	Names  []string
-	Output string
+	Output cli.Format
+	// All prints every line.
+	All bool
 }
 
 // NewCommand makes the command.
@@ -22,24 +24,28 @@ func NewCommand(o *cli.Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:       "diff [STAGE...]",
 		Short:     "Show what would change, and why",
-		Long:      "Show what would change in the datalab, or in the stages named, and why. Nothing is written.\n\nExit code 0: nothing; 2: something; 1: an error.",
+		Long:      "Show what would change in the datalab, or in the stages named, and why. Nothing is written.\n\nWhat is inside a server that does not run yet is summed up; --all and -o show every line.\n\nExit code 0: nothing; 2: something; 1: an error.",
 		ValidArgs: cli.StageNames(o.Stages),
+		Example:   "  " + o.Command + " diff\n  " + o.Command + " diff auth --all",
 		Args:      cli.OnlyStages(o.Stages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d.Names = cli.Chosen(o.Stages, args)
 			return d.Run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVarP(&d.Output, "output", "o", "", "Output format: json or yaml")
+	d.AddDiffFlags(cmd)
 	o.AddTLSFlags(cmd)
 	return cmd
 }
 
+// AddDiffFlags registers the flags.
+func (d *Options) AddDiffFlags(cmd *cobra.Command) {
+	cli.AddOutputFlag(cmd, &d.Output)
+	cmd.Flags().BoolVar(&d.All, "all", false, "Print every line, also of what is known later only")
+}
+
 // Run observes, plans and prints.
 func (d *Options) Run(ctx context.Context) error {
-	if err := cli.CheckFormat(d.Output, "json", "yaml"); err != nil {
-		return err
-	}
 	d.About(false, d.Names...)
 	inst, err := d.Open(ctx)
 	if err != nil {
@@ -53,5 +59,5 @@ func (d *Options) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cli.ShowPlan(d.Options, plan, d.Output)
+	return cli.ShowPlan(d.Options, plan, d.Output, d.All)
 }

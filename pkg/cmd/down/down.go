@@ -12,16 +12,18 @@ func NewCommand(o *cli.Options) *cobra.Command {
 	r := &cli.Remove{Options: o}
 	cmd := &cobra.Command{
 		Use:   "down [STAGE...]",
-		Short: "Take the datalab away, or the stages named; data is kept",
-		Long: `Take the datalab away, or the stages named. What holds data is kept, and said;
---delete-data names what is to go nevertheless.`,
-		ValidArgs: cli.StageNames(o.Stages),
-		Args:      cli.OnlyStages(o.Stages),
+		Short: "Remove the datalab, or the stages named; data is kept unless named",
+		Long: `Remove the datalab, or the stages named. It is asked first; where nobody can be asked, give --yes. What holds data is
+kept, and said; --delete-data names what is to go nevertheless.`,
+		Example:    "  " + o.Command + " down --dry-run\n  " + o.Command + " down s3 --yes",
+		SuggestFor: []string{"delete", "remove", "uninstall", "destroy", "stop"},
+		ValidArgs:  cli.StageNames(o.Stages),
+		Args:       cli.OnlyStages(o.Stages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Names = cli.Chosen(o.Stages, args)
 			return r.Run(cmd.Context())
 		},
 	}
 	r.AddRemoveFlags(cmd)
-	return cmd
+	return cli.Destroying(cmd)
 }

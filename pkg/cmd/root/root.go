@@ -40,9 +40,9 @@ func Main(streams genericiooptions.IOStreams, args []string) int {
 	o := options(streams, name)
 	cmd := tree(o)
 	cmd.SetArgs(args[1:])
-	err := cmd.ExecuteContext(ctx)
+	failed, err := cmd.ExecuteContextC(ctx)
 	if err != nil && !cli.Silent(err) {
-		o.Report(ctx, err)
+		o.Report(ctx, failed.CommandPath(), err)
 	}
 	return cli.Code(err)
 }
@@ -108,7 +108,7 @@ Exit codes:
     2  diff and --dry-run: something would change
     3  status and checks: something is not as it should be
     5  another run is at work
-   64  the call makes no sense
+   64  wrong command line
   124  something did not get ready in time; run again, it continues
   130  interrupted; run again, it continues`,
 		Example: `  # everything, on the cluster that kubectl talks to
@@ -129,6 +129,7 @@ Exit codes:
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &cli.UsageError{Err: err} })
 	cmd.AddGroup(&cobra.Group{ID: "all", Title: "The whole datalab:"}, &cobra.Group{ID: "stage", Title: "Its stages:"}, &cobra.Group{ID: "other", Title: "Other commands:"})
 	o.AddFlags(cmd)
+	shortHelp(cmd)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
@@ -137,7 +138,7 @@ Exit codes:
 	}
 	add("all", up.NewCommand(o), diff.NewCommand(o), status.NewCommand(o), down.NewCommand(o))
 	add("stage", stages.NewCommands(o)...)
-	add("other", config.NewCommand(o), completion.NewCommand(o), version.NewCommand(o))
+	add("other", config.NewCommand(o), completion.NewCommand(o), globalFlags(o), version.NewCommand(o))
 	cmd.SetHelpCommandGroupID("other")
 	return cmd
 }

@@ -9,15 +9,13 @@ import (
 
 // values prints what the chart of Onyxia is given.
 func values(o *cli.Options) *cobra.Command {
-	format := "yaml"
+	format := cli.Format("yaml")
 	cmd := &cobra.Command{
-		Use:   "values",
-		Short: "Print the Helm values for the stages that are there",
-		Args:  cli.NoArgs,
+		Use:     "values",
+		Short:   "Print the Helm values for the stages that are there",
+		Example: "  " + o.Command + " app values > values.yaml",
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
-				return err
-			}
 			inst, err := o.OpenToRead(cmd.Context())
 			if err != nil {
 				return err
@@ -29,6 +27,6 @@ func values(o *cli.Options) *cobra.Command {
 			return cli.Structured(o.Out, format, v)
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", format, "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &format)
 	return cmd
 }

@@ -19,13 +19,12 @@ import (
 
 // configureRealm is `auth configure`: what is inside Keycloak, and Onyxia's own configuration, but not the server.
 func configureRealm(o *cli.Options) *cobra.Command {
-	a := &cli.Apply{Options: o, Names: []string{"auth"}, Only: func(s engine.Step) bool {
-		return s.Stage != "auth" || !ofServer(s.ID)
-	}}
+	a := &cli.Apply{Options: o, Names: []string{"auth"}, Only: engine.Inside("auth")}
 	cmd := &cobra.Command{
-		Use:   "configure",
-		Short: "Make the realm, its clients and rules as wanted; the server is left alone",
-		Args:  cli.NoArgs,
+		Use:     "configure",
+		Short:   "Make the realm, its clients and rules as wanted; the server is left alone",
+		Example: "  " + o.Command + " auth configure",
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			inst, err := a.Run(cmd.Context())
 			if err != nil || inst == nil || inst.Platform.Auth.Mode == "none" {
@@ -44,19 +43,6 @@ func configureRealm(o *cli.Options) *cobra.Command {
 	return cmd
 }
 
-// ofServer tells the steps that put up Keycloak and its database from those inside of it.
-func ofServer(id engine.ID) bool {
-	kind, name, _ := strings.Cut(string(id), "/")
-	switch kind {
-	case "login.smtp", "login.administrator":
-		return false
-	case "secret":
-		// The others are what server and database are started with.
-		return name != stage.KeycloakAccountSecret
-	}
-	return !strings.Contains(kind, ".keycloak") && !strings.HasPrefix(kind, "issuer.") && !strings.HasPrefix(kind, "stage.")
-}
-
 // people is `auth user`.
 func people(o *cli.Options) *cobra.Command {
 	cmd := &cobra.Command{
@@ -72,10 +58,11 @@ func people(o *cli.Options) *cobra.Command {
 func addUser(o *cli.Options) *cobra.Command {
 	var u keycloak.NewUser
 	cmd := &cobra.Command{
-		Use:     "add NAME --email ADDRESS",
-		Short:   "Add a user; the temporary password is shown once, on stdout",
-		Example: "  " + o.Command + " auth user add ana --email ana@example.org --group statistics",
-		Args:    one("NAME"),
+		Use:        "add NAME --email ADDRESS",
+		Short:      "Add a user; the temporary password is shown once, on stdout",
+		SuggestFor: []string{"create"},
+		Example:    "  " + o.Command + " auth user add ana --email ana@example.org --group statistics",
+		Args:       one("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u.Name = args[0]
 			if u.Email == "" {
@@ -122,15 +109,14 @@ func newPassword(o *cli.Options) *cobra.Command {
 }
 
 func listUsers(o *cli.Options) *cobra.Command {
-	var format string
+	var format cli.Format
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the users",
-		Args:  cli.NoArgs,
+		Use:        "list",
+		Short:      "List the users",
+		SuggestFor: []string{"get"},
+		Example:    "  " + o.Command + " auth user list -o json",
+		Args:       cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
-				return err
-			}
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
 				users, err := r.Users(ctx, "")
 				if err != nil {
@@ -146,17 +132,24 @@ func listUsers(o *cli.Options) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &format)
 	return cmd
 }
 
 func removeUser(o *cli.Options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "remove NAME",
-		Short: "Remove a user from the realm; namespaces, buckets and secrets of the name stay",
-		Args:  one("NAME"),
+	yes := false
+	cmd := &cobra.Command{
+		Use:        "remove NAME",
+		Short:      "Remove a user from the realm; namespaces, buckets and secrets of the name stay",
+		Long:       "Remove a user from the realm; namespaces, buckets and secrets of the name stay. It is asked first; where nobody can be\nasked, give --yes.",
+		Example:    "  " + o.Command + " auth user remove ana",
+		SuggestFor: []string{"delete", "uninstall"},
+		Args:       one("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				if err := o.Ask(yes, fmt.Sprintf("Remove user %s from the realm?", args[0])); err != nil {
+					return fmt.Errorf("user %s would be removed: %w", args[0], err)
+				}
 				if err := r.DeleteUser(ctx, args[0]); err != nil {
 					return err
 				}
@@ -165,6 +158,8 @@ func removeUser(o *cli.Options) *cobra.Command {
 			})
 		},
 	}
+	cli.AddYesFlag(cmd, &yes, "Remove without being asked")
+	return cli.Destroying(cmd)
 }
 
 // groups is `auth group`.
@@ -186,40 +181,8 @@ func groups(o *cli.Options) *cobra.Command {
 				})
 			},
 		},
-		&cobra.Command{
-			Use:   "list",
-			Short: "List the groups",
-			Args:  cli.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-					list, err := r.Groups(ctx)
-					for _, g := range list {
-						fmt.Fprintln(o.Out, g)
-					}
-					return err
-				})
-			},
-		},
-		&cobra.Command{
-			Use:     "set NAME [GROUP...]",
-			Short:   "Make a user a member of exactly these groups",
-			Example: "  " + o.Command + " auth group set ana statistics health",
-			Args: func(_ *cobra.Command, args []string) error {
-				if len(args) == 0 {
-					return cli.Usagef("name the user, then the groups")
-				}
-				return nil
-			},
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-					if err := r.SetGroups(ctx, args[0], args[1:]); err != nil {
-						return err
-					}
-					_, err := fmt.Fprintf(o.Out, "user.keycloak/%s configured\n", args[0])
-					return err
-				})
-			},
-		},
+		listGroups(o),
+		setGroups(o),
 	)
 	return cmd
 }
@@ -302,7 +265,7 @@ func inDatalab(ctx context.Context, o *cli.Options, work func(context.Context, p
 	err = work(ctx, inst.Platform, env.Keycloak)
 	var notYet *engine.NotYetError
 	if errors.As(err, &notYet) {
-		return fmt.Errorf("%w; run `%s auth install` first", err, o.Command)
+		return fmt.Errorf("%w; run `%s auth install` first", err, o.Call())
 	}
 	return err
 }

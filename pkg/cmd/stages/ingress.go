@@ -25,30 +25,28 @@ type dnsOptions struct {
 	wait     bool
 	timeout  time.Duration
 	resolver string
-	output   string
+	output   cli.Format
 }
 
 func dns(o *cli.Options) *cobra.Command {
 	d := &dnsOptions{Options: o}
 	cmd := &cobra.Command{
-		Use:   "dns",
-		Short: "Print the DNS records that have to exist, and which are seen",
-		Long:  "Print the DNS records that have to exist, as lines of a zone file, and what a resolver answers.\n\nExit code 0: all are seen; 3: some are not.",
-		Args:  cli.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+		Use:     "dns",
+		Short:   "Print the DNS records that have to exist, and which are seen",
+		Long:    "Print the DNS records that have to exist, as lines of a zone file, and what a resolver answers.\n\nExit code 0: all are seen; 3: some are not.",
+		Example: "  " + o.Command + " ingress dns --wait",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&d.wait, "wait", false, "Wait until all records are seen")
 	fs.DurationVar(&d.timeout, "timeout", cli.Timeout, "How long to wait")
 	fs.StringVar(&d.resolver, "resolver", "", "Ask this resolver (host:port) instead of the system's")
-	fs.StringVarP(&d.output, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &d.output)
 	return cmd
 }
 
 func (d *dnsOptions) run(ctx context.Context) error {
-	if err := cli.CheckFormat(d.output, "json", "yaml"); err != nil {
-		return err
-	}
 	records, err := d.records(ctx)
 	if err != nil {
 		return err
@@ -93,7 +91,7 @@ func (d *dnsOptions) records(ctx context.Context) ([]ingress.Record, error) {
 	}
 	addresses, err := env.Links.Address.Get()
 	if err != nil {
-		return nil, errors.New("the ingress controller has no external address yet: see `" + d.Command + " ingress status`")
+		return nil, errors.New("the ingress controller has no external address yet: see `" + d.Call() + " ingress status`")
 	}
 	return ingress.Records(inst.Platform, addresses), nil
 }

@@ -21,7 +21,7 @@ type dnsProvider struct {
 
 // providers lists who can answer the challenge. It asks no cluster.
 func providers(o *cli.Options) *cobra.Command {
-	var format string
+	var format cli.Format
 	cmd := &cobra.Command{
 		Use:   "providers [NAME]",
 		Short: "List the DNS providers, and the environment variables that hold their credentials",
@@ -41,14 +41,11 @@ at https://go-acme.github.io/lego/dns/ says which variables belong together.`,
 		ValidArgs: acme.Providers(),
 		RunE:      func(_ *cobra.Command, args []string) error { return listProviders(o, format, args) },
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &format)
 	return cmd
 }
 
-func listProviders(o *cli.Options, format string, args []string) error {
-	if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
-		return err
-	}
+func listProviders(o *cli.Options, format cli.Format, args []string) error {
 	names := args
 	if len(names) == 0 {
 		names = acme.Providers()

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
@@ -19,7 +20,7 @@ import (
 
 // configureS3 is `s3 configure`: what is inside the S3 server and the realm, and each time the proof that it holds.
 func configureS3(o *cli.Options) *cobra.Command {
-	a := &cli.Apply{Options: o, Names: []string{s3stage.Name}, Only: s3stage.Configures}
+	a := &cli.Apply{Options: o, Names: []string{s3stage.Name}, Only: engine.Inside(s3stage.Name)}
 	var userToken string
 	cmd := &cobra.Command{
 		Use:   "configure",
@@ -35,8 +36,9 @@ Users of another issuer (auth.mode: oidc) are not made. Give the access token of
 claims are looked at, it is exchanged, the user's own bucket is written and read, and the user is refused at a neighbour's.
 
 For a server that is not ours (s3.mode: external), what has to be done there by hand is printed first.`,
-		Args: cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runConfigureS3(cmd.Context(), a, userToken) },
+		Example: "  " + o.Command + " s3 configure",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runConfigureS3(cmd.Context(), a, userToken) },
 	}
 	cmd.Flags().StringVar(&userToken, "user-token", "", "File that holds an access token of a user for client onyxia-minio, \"-\" for standard input; for auth.mode oidc")
 	a.AddApplyFlags(cmd)
@@ -44,9 +46,6 @@ For a server that is not ours (s3.mode: external), what has to be done there by 
 }
 
 func runConfigureS3(ctx context.Context, a *cli.Apply, tokenFile string) error {
-	if err := cli.CheckFormat(a.Output, "json", "yaml"); err != nil {
-		return err
-	}
 	inst, err := a.OpenToRead(ctx)
 	if err != nil {
 		return err
@@ -68,8 +67,7 @@ func runConfigureS3(ctx context.Context, a *cli.Apply, tokenFile string) error {
 	}
 	printDocuments(out, documents)
 	// A dry run makes no users, so it shows what differs and nothing of a proof.
-	a.Options = a.With(s3stage.With(s3stage.Options{Say: a.Say, Prove: !a.DryRun, UserToken: token}))
-	_, err = a.Run(ctx)
+	_, err = a.Run(ctx, s3stage.With(s3stage.Options{Say: a.Say, Prove: !a.DryRun, UserToken: token}))
 	return err
 }
 

@@ -43,13 +43,18 @@ func NewCommands(o *cli.Options) []*cobra.Command {
 func apply(o *cli.Options, s stage.Stage) *cobra.Command {
 	a := &cli.Apply{Options: o, Names: []string{s.Name}}
 	cmd := &cobra.Command{
-		Use:   s.Verb,
-		Short: "Make it so; run again, it changes only what differs",
-		Args:  cli.NoArgs,
+		Use:        s.Verb,
+		Short:      "Install or update this stage; a second run changes only what differs",
+		Example:    "  " + o.Command + " " + s.Name + " " + s.Verb + "\n  " + o.Command + " " + s.Name + " " + s.Verb + " --dry-run",
+		SuggestFor: []string{"apply", "up", "upgrade", "update", "create"},
+		Args:       cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := a.Run(cmd.Context())
 			return err
 		},
+	}
+	if s.Verb != "install" {
+		cmd.Aliases = []string{"install"}
 	}
 	a.AddApplyFlags(cmd)
 	switch s.Name {
@@ -67,35 +72,40 @@ func apply(o *cli.Options, s stage.Stage) *cobra.Command {
 func show(o *cli.Options, s stage.Stage) *cobra.Command {
 	st := &status.Options{Options: o, Names: []string{s.Name}}
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show what is there, whether it works, and what differs",
-		Args:  cli.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return st.Run(cmd.Context()) },
+		Use:     "status",
+		Short:   "Show what is there, whether it works, and what differs",
+		Example: "  " + o.Command + " " + s.Name + " status",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return st.Run(cmd.Context()) },
 	}
-	cmd.Flags().StringVarP(&st.Output, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &st.Output)
 	return cmd
 }
 
 func difference(o *cli.Options, s stage.Stage) *cobra.Command {
 	d := &diff.Options{Options: o, Names: []string{s.Name}}
 	cmd := &cobra.Command{
-		Use:   "diff",
-		Short: "Show what would change, and why",
-		Args:  cli.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
+		Use:     "diff",
+		Short:   "Show what would change, and why",
+		Example: "  " + o.Command + " " + s.Name + " diff",
+		Args:    cli.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return d.Run(cmd.Context()) },
 	}
-	cmd.Flags().StringVarP(&d.Output, "output", "o", "", "Output format: json or yaml")
+	d.AddDiffFlags(cmd)
 	return cmd
 }
 
 func uninstall(o *cli.Options, s stage.Stage) *cobra.Command {
 	r := &cli.Remove{Options: o, Names: []string{s.Name}}
 	cmd := &cobra.Command{
-		Use:   "uninstall",
-		Short: "Take it away; data is kept unless named",
-		Args:  cli.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return r.Run(cmd.Context()) },
+		Use:        "uninstall",
+		Short:      "Remove this stage; data is kept unless named",
+		Long:       "Remove this stage. It is asked first; where nobody can be asked, give --yes. What holds data is kept unless\n--delete-data names it.",
+		Example:    "  " + o.Command + " " + s.Name + " uninstall --dry-run",
+		SuggestFor: []string{"delete", "remove", "down", "destroy"},
+		Args:       cli.NoArgs,
+		RunE:       func(cmd *cobra.Command, _ []string) error { return r.Run(cmd.Context()) },
 	}
 	r.AddRemoveFlags(cmd)
-	return cmd
+	return cli.Destroying(cmd)
 }

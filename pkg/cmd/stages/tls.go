@@ -32,8 +32,7 @@ func importing(o *cli.Options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.Options = o.With(tls.With(tls.Options{Bring: files}))
-			_, err = a.Run(cmd.Context())
+			_, err = a.Run(cmd.Context(), tls.With(tls.Options{Bring: files}))
 			return err
 		},
 	}
@@ -47,40 +46,38 @@ func importing(o *cli.Options) *cobra.Command {
 func renewing(o *cli.Options) *cobra.Command {
 	a := &cli.Apply{Options: o, Names: []string{"tls"}}
 	cmd := &cobra.Command{
-		Use:   "renew",
-		Short: "Order a new certificate now; `issue` does so by itself when it is time",
-		Args:  cli.NoArgs,
+		Use:     "renew",
+		Short:   "Order a new certificate now; `issue` does so by itself when it is time",
+		Example: "  " + o.Command + " tls renew",
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.Options = o.With(tls.With(tls.Options{RenewBefore: time.Now(), Progress: o.Tell(stage.CertificateID)}))
-			_, err := a.Run(cmd.Context())
+			_, err := a.Run(cmd.Context(), tls.With(tls.Options{RenewBefore: time.Now(), Progress: o.Tell(stage.CertificateID)}))
 			return err
 		},
 	}
 	a.AddApplyFlags(cmd)
 	o.AddTLSFlags(cmd)
-	return cmd
+	return cli.Destroying(cmd)
 }
 
 // certificateStatus tells more about the one certificate than the common status does.
 func certificateStatus(o *cli.Options) *cobra.Command {
-	var format string
+	var format cli.Format
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show the certificate: names, issuer, expiry, next renewal",
-		Long:  "Show the certificate: names, issuer, expiry, next renewal.\n\nExit code 0: it is good; 3: there is none, it lacks a name, or it is due.",
-		Args:  cli.NoArgs,
+		Use:     "status",
+		Short:   "Show the certificate: names, issuer, expiry, next renewal",
+		Example: "  " + o.Command + " tls status",
+		Long:    "Show the certificate: names, issuer, expiry, next renewal.\n\nExit code 0: it is good; 3: there is none, it lacks a name, or it is due.",
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return showCertificate(cmd.Context(), o, format)
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &format)
 	return cmd
 }
 
-func showCertificate(ctx context.Context, o *cli.Options, format string) error {
-	if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
-		return err
-	}
+func showCertificate(ctx context.Context, o *cli.Options, format cli.Format) error {
 	inst, err := o.OpenToRead(ctx)
 	if err != nil {
 		return err

@@ -62,15 +62,16 @@ func (i *initialisation) run(ctx context.Context) error {
 	if keys.File == "" {
 		i.Warn("the keys are kept in secret " + vaultstage.KeysSecret + " beside Vault: whoever may read Secrets there, or has a backup of etcd, opens Vault, and its seal protects against nobody but a thief of its volume")
 	}
-	i.Options = i.With(vaultstage.With(vaultstage.Options{Keys: keys, Say: i.Say}))
+	i.WarnOfWorkTree(&i.flags)
+	keyed := vaultstage.With(vaultstage.Options{Keys: keys, Say: i.Say})
 	i.Only = func(s engine.Step) bool { return s.ID == vaultstage.KeysID }
-	inst, err := i.Apply.Run(ctx)
+	inst, err := i.Apply.Run(ctx, keyed)
 	var lost *vault.LostError
 	if i.reset && inst != nil && errors.As(err, &lost) {
 		if err := i.renew(ctx, inst, lost); err != nil {
 			return err
 		}
-		inst, err = i.Apply.Run(ctx)
+		inst, err = i.Apply.Run(ctx, keyed)
 	}
 	if err != nil || inst == nil || i.Output != "" {
 		return err
@@ -104,7 +105,7 @@ func (i *initialisation) next() error {
 	case vault.FormPGP:
 		unseal = ""
 	}
-	_, err := fmt.Fprintf(i.Out, "The keys are in %s. Keep a copy where neither the cluster nor this machine can take it along.\nNext: %s vault unseal%s\n", where, i.Command, unseal)
+	_, err := fmt.Fprintf(i.Out, "The keys are in %s. Keep a copy where neither the cluster nor this machine can take it along.\nNext: %s vault unseal%s\n", where, i.Call(), unseal)
 	return err
 }
 
@@ -127,19 +128,18 @@ Several holders run it one after the other, on any machine: each types their sha
 				return err
 			}
 			typed := cli.NewTyped(o)
-			a.Options = o.With(vaultstage.With(vaultstage.Options{Keys: keys, Say: a.Say, Shares: typed.Shares}))
-			_, err = a.Run(cmd.Context())
+			_, err = a.Run(cmd.Context(), vaultstage.With(vaultstage.Options{Keys: keys, Say: a.Say, Shares: typed.Shares}))
 			return err
 		},
 	}
 	flags.AddReading(cmd)
-	a.AddApplyFlags(cmd)
+	a.AddRunFlags(cmd)
 	return cmd
 }
 
 // configuring makes everything inside Vault, and what in the realm belongs to it.
 func configuring(o *cli.Options) *cobra.Command {
-	return inside(o, "configure", "Make login, policies and the users' folders in Vault, and show that they hold", vaultstage.Configures, false)
+	return inside(o, "configure", "Make login, policies and the users' folders in Vault, and show that they hold", engine.Inside(vaultstage.Name), false)
 }
 
 // proving tries Vault out as a user.
@@ -158,7 +158,8 @@ func inside(o *cli.Options, use, short string, only func(engine.Step) bool, prov
 
 The rights for it come from the realm's service account. Before Vault knows that one, and when it does not any more, give
 --keys-file, or in the environment variable VAULT_TOKEN a token that may do all this.`,
-		Args: cli.NoArgs,
+		Example: "  " + o.Command + " vault " + use + " --keys-file vault-keys.yaml",
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			keys, err := flags.Reading()
 			if err != nil {
@@ -169,12 +170,15 @@ The rights for it come from the realm's service account. Before Vault knows that
 			if token := os.Getenv("VAULT_TOKEN"); token != "" {
 				given.Token = vault.NewSecret(token)
 			}
-			a.Options = o.With(vaultstage.With(given))
-			_, err = a.Run(cmd.Context())
+			_, err = a.Run(cmd.Context(), vaultstage.With(given))
 			return err
 		},
 	}
 	flags.AddReading(cmd)
-	a.AddApplyFlags(cmd)
+	if prove {
+		a.AddRunFlags(cmd)
+	} else {
+		a.AddApplyFlags(cmd)
+	}
 	return cmd
 }

@@ -4,7 +4,6 @@ package status
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -19,32 +18,31 @@ import (
 type Options struct {
 	*cli.Options
 	Names  []string
-	Output string
+	Output cli.Format
 }
 
 // NewCommand makes the command.
 func NewCommand(o *cli.Options) *cobra.Command {
 	s := &Options{Options: o}
 	cmd := &cobra.Command{
-		Use:       "status [STAGE...]",
-		Short:     "Show what is there, whether it works, and what differs",
-		Long:      "Show what is there, whether it works, and what differs from what is wanted. Nothing is written.\n\nExit code 0: all is well; 3: something is not.",
-		ValidArgs: cli.StageNames(o.Stages),
-		Args:      cli.OnlyStages(o.Stages),
+		Use:        "status [STAGE...]",
+		Short:      "Show what is there, whether it works, and what differs",
+		Long:       "Show what is there, whether it works, and what differs from what is wanted. Nothing is written.\n\nExit code 0: all is well; 3: something is not.",
+		SuggestFor: []string{"get", "list", "check", "describe"},
+		ValidArgs:  cli.StageNames(o.Stages),
+		Example:    "  " + o.Command + " status\n  " + o.Command + " status auth -o json",
+		Args:       cli.OnlyStages(o.Stages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Names = args
 			return s.Run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVarP(&s.Output, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &s.Output)
 	return cmd
 }
 
 // Run observes and prints.
 func (s *Options) Run(ctx context.Context) error {
-	if err := cli.CheckFormat(s.Output, "json", "yaml"); err != nil {
-		return err
-	}
 	s.About(false, s.Names...)
 	inst, err := s.OpenToRead(ctx)
 	if err != nil {
@@ -72,7 +70,7 @@ func (s *Options) Run(ctx context.Context) error {
 	if s.Output != "" {
 		err = cli.Structured(s.Out, s.Output, plan)
 	} else {
-		err = table(s.Out, plan)
+		err = s.table(plan)
 	}
 	if err == nil && !plan.Settled() {
 		err = cli.ErrCheck
@@ -83,9 +81,9 @@ func (s *Options) Run(ctx context.Context) error {
 // nothing says what it means that no stage stands.
 func (s *Options) nothing(inst *installation.Installation) error {
 	if inst.Recorded {
-		fmt.Fprintf(s.ErrOut, "no stage stands yet, but a run was begun (there is a record in namespace %s): continue with `%s up`\n", inst.Platform.Namespace(), s.Command)
+		fmt.Fprintf(s.ErrOut, "no stage stands yet, but a run was begun (there is a record in namespace %s): continue with `%s up`\n", inst.Platform.Namespace(), s.Call())
 	} else {
-		fmt.Fprintf(s.ErrOut, "nothing is installed here (no record in namespace %s): begin with `%s up`\n", inst.Platform.Namespace(), s.Command)
+		fmt.Fprintf(s.ErrOut, "nothing is installed here (no record in namespace %s): begin with `%s up`\n", inst.Platform.Namespace(), s.Call())
 	}
 	if s.Output != "" {
 		if err := cli.Structured(s.Out, s.Output, engine.NewPlan()); err != nil {
@@ -95,8 +93,8 @@ func (s *Options) nothing(inst *installation.Installation) error {
 	return cli.ErrCheck
 }
 
-func table(out io.Writer, plan engine.Plan) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+func (s *Options) table(plan engine.Plan) error {
+	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "STAGE\tNAME\tSTATE\tREASON")
 	told := map[string]bool{}
 	for _, line := range plan.Steps {
@@ -105,7 +103,7 @@ func table(out io.Writer, plan engine.Plan) error {
 		}
 		told[line.Change.Why] = true
 		state, reason := state(line)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", line.Stage, line.ID, state, strings.Join(strings.Fields(reason), " "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", line.Stage, line.ID, state, s.Worded(strings.Join(strings.Fields(reason), " ")))
 	}
 	return w.Flush()
 }

@@ -12,15 +12,18 @@ import (
 
 // NewCommand makes the command.
 func NewCommand(o *cli.Options) *cobra.Command {
-	a := &cli.Apply{Options: o}
+	a := &cli.Apply{Options: o, WantsKeys: true}
 	cmd := &cobra.Command{
 		Use:   "up [STAGE...]",
-		Short: "Put up the datalab, or the stages named",
-		Long: `Put up the datalab, or the stages named, in the order that they need each other.
+		Short: "Install or update the datalab, or the stages named",
+		Long: `Install or update the datalab, or the stages named, in the order that they need each other.
 
 Run again, it changes nothing but what differs. Interrupted, it continues.`,
-		ValidArgs: cli.StageNames(o.Stages),
-		Args:      cli.OnlyStages(o.Stages),
+		Example: "  " + o.Command + " up --domain example.org --dns-provider ovh --keys-file vault-keys.yaml\n" +
+			"  " + o.Command + " up ingress tls --dry-run",
+		SuggestFor: []string{"apply", "install", "upgrade", "create", "deploy", "start"},
+		ValidArgs:  cli.StageNames(o.Stages),
+		Args:       cli.OnlyStages(o.Stages),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.Names = cli.Chosen(o.Stages, args)
 			inst, err := a.Run(cmd.Context())

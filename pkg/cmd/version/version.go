@@ -60,15 +60,13 @@ func Read() Info {
 
 // NewCommand makes the command.
 func NewCommand(o *cli.Options) *cobra.Command {
-	var format string
+	var format cli.Format
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Show the version",
-		Args:  cli.NoArgs,
+		Use:     "version",
+		Short:   "Show the version",
+		Example: "  " + o.Command + " version -o json",
+		Args:    cli.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := cli.CheckFormat(format, "json", "yaml"); err != nil {
-				return err
-			}
 			info := Read()
 			if format != "" {
 				return cli.Structured(o.Out, format, info)
@@ -77,6 +75,6 @@ func NewCommand(o *cli.Options) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "", "Output format: json or yaml")
+	cli.AddOutputFlag(cmd, &format)
 	return cmd
 }

@@ -45,14 +45,14 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	for _, step := range list {
 		before = append(before, step.ID)
 	}
-	list = append(list, reachStep(env, keycloak.Images["init"], before...))
+	list = append(list, engine.Serving([]engine.Step{reachStep(env, keycloak.Images["init"], before...)})...)
 	switch p.Auth.Mode {
 	case "install":
 		server, err := server(env, keycloak)
 		if err != nil {
 			return nil, err
 		}
-		list = slices.Concat(list, server, realm(env, stage.KeycloakReleaseID, bootstrapID))
+		list = slices.Concat(list, engine.Serving(server), realm(env, stage.KeycloakReleaseID, bootstrapID))
 	case "keycloak":
 		if p.Auth.CredentialsSecret == "" {
 			return nil, errors.New("auth.credentialsSecret: an existing Keycloak needs the namespace/name of a Secret with an administrator")

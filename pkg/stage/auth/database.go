@@ -70,7 +70,7 @@ func (d *databasePassword) Plan(seen passwordSeen) engine.Change {
 	}
 	return engine.Change{Action: engine.Blocked,
 		Why: fmt.Sprintf("the users of Keycloak are in volume %s, and the Secret of the same name with the password that opens it is lost", seen.Locked),
-		Fix: fmt.Sprintf("bring the Secret back from a backup (keys %s, which is %s, and %s); or give the users up by `auth uninstall --delete-data %s`", usernameKey, databaseOwner, passwordKey, volumeID)}
+		Fix: fmt.Sprintf("bring the Secret back from a backup (keys %s, which is %s, and %s); or give the users up by `kubectl onyxia auth uninstall --delete-data %s`", usernameKey, databaseOwner, passwordKey, volumeID)}
 }
 
 // Apply makes what is missing.

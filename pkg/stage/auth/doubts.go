@@ -45,7 +45,7 @@ func mailDoubts(s platform.SMTP) []string {
 	case region != "":
 		return sesDoubts(s, region)
 	case (s.Port == 465) != (s.Encryption == "tls"):
-		return []string{fmt.Sprintf("auth.smtp: mail servers speak TLS from the start on port 465, and not on others (RFC 8314), but encryption is %s on port %d: a mail may hang; try it by `auth test-mail`", s.Encryption, s.Port)}
+		return []string{fmt.Sprintf("auth.smtp: mail servers speak TLS from the start on port 465, and not on others (RFC 8314), but encryption is %s on port %d: a mail may hang; try it by `kubectl onyxia auth test-mail`", s.Encryption, s.Port)}
 	case s.Encryption == "none" && s.Username != "":
 		return []string{"auth.smtp: the password of the mail server crosses the network in the clear: set auth.smtp.encryption to starttls or tls"}
 	}

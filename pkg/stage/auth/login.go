@@ -75,7 +75,7 @@ func mailLogin(env stage.Env) *login {
 func logins(env stage.Env) []engine.Step {
 	var list []engine.Step
 	if p := env.Platform; p.Auth.Mode == "install" && p.Auth.Database.Mode == externalDatabase {
-		list = append(list, engine.New(engine.ID("login.database/"+p.Auth.Database.CredentialsSecret), databaseLogin(env)))
+		list = engine.Serving([]engine.Step{engine.New(engine.ID("login.database/"+p.Auth.Database.CredentialsSecret), databaseLogin(env))})
 	}
 	if administrator := administratorLogin(env); administrator != nil {
 		list = append(list, engine.New(engine.ID("login.administrator/"+administrator.name), administrator))

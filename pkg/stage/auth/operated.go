@@ -92,7 +92,7 @@ func (o *operated) Observe(ctx context.Context) (operatedSeen, error) {
 	case err == nil:
 		return operatedSeen{ObjectSeen: seen,
 			Why: fmt.Sprintf("Keycloak's users are in the volume %s/%s of the database that we installed, and a Cluster of CloudNativePG would begin empty", namespace, databaseName),
-			Fix: "stay with auth.database.mode: install, or move them (pg_dump of the old one, a Cluster " + databaseName + " of yours with it), or give them up by `auth uninstall --delete-data " + string(volumeID) + "`"}, nil
+			Fix: "stay with auth.database.mode: install, or move them (pg_dump of the old one, a Cluster " + databaseName + " of yours with it), or give them up by `kubectl onyxia auth uninstall --delete-data " + string(volumeID) + "`"}, nil
 	case apierrors.IsNotFound(err):
 		return operatedSeen{ObjectSeen: seen}, nil
 	}

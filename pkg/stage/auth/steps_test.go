@@ -47,6 +47,50 @@ func TestReachComesFirst(t *testing.T) {
 	}
 }
 
+// `auth configure` makes what is inside Keycloak. What server and database are started with is for `auth install`: a password
+// made anew would not open what is there.
+func TestOfServer(t *testing.T) {
+	mail := platform.SMTP{Host: "mail.a.org", From: "lab@a.org", Username: "u", PasswordSecret: "keycloak/mail"}
+	for name, c := range map[string]struct {
+		auth   platform.Auth
+		server []engine.ID
+		inside []engine.ID
+	}{
+		"ours": {platform.Auth{SMTP: mail},
+			[]engine.ID{"namespace/keycloak", "secret/keycloak-bootstrap", "secret/keycloak-db", "persistentvolumeclaim/keycloak-db", "statefulset/keycloak-db", "release.helm/keycloak", reachID},
+			[]engine.ID{"secret/keycloak-service-account", "serviceaccount.keycloak/kubectl-onyxia-datalab", "realm.keycloak/datalab", "login.smtp/mail", stage.IssuerID}},
+		"an operator's": {platform.Auth{Database: platform.Database{Mode: operatedDatabase}},
+			[]engine.ID{"secret/keycloak-db-owner"}, []engine.ID{"realm.keycloak/datalab"}},
+		"external": {platform.Auth{Database: platform.Database{Mode: externalDatabase, Host: "pg", CredentialsSecret: "pg"}},
+			[]engine.ID{"login.database/pg"}, []engine.ID{"realm.keycloak/datalab"}},
+		"keycloak": {platform.Auth{Mode: "keycloak", URL: "https://sso.a.org", CredentialsSecret: "sso/admin"},
+			[]engine.ID{reachID}, []engine.ID{"login.administrator/admin", "realm.keycloak/datalab"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.auth.Theme.URL = "none"
+			env, _ := datalab(t, c.auth)
+			list, err := steps(t.Context(), env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is := map[engine.ID]bool{}
+			for _, s := range list {
+				is[s.ID] = s.OfServer
+			}
+			for _, id := range c.server {
+				if ofServer, there := is[id]; !there || !ofServer {
+					t.Errorf("%s: there %v, of the server %v", id, there, ofServer)
+				}
+			}
+			for _, id := range c.inside {
+				if ofServer, there := is[id]; !there || ofServer {
+					t.Errorf("%s: there %v, of the server %v", id, there, ofServer)
+				}
+			}
+		})
+	}
+}
+
 // after tells whether a step needs another, directly or not.
 func after(needs map[engine.ID][]engine.ID, id, other engine.ID) bool {
 	for _, need := range needs[id] {

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -111,10 +112,7 @@ func words(found []kube.Address) string {
 // existingService finds the load balancer of a controller that is there: the one named, or the only one there is.
 func existingService(ctx context.Context, env stage.Env) (namespace, name string, err error) {
 	if named := env.Platform.Ingress.Service; named != "" {
-		namespace, name, ok := strings.Cut(named, "/")
-		if !ok {
-			return "", "", fmt.Errorf("ingress.service: %q is not namespace/name", named)
-		}
+		namespace, name, _ := strings.Cut(named, "/")
 		return namespace, name, nil
 	}
 	services, err := env.Kube.Clientset.CoreV1().Services("").List(ctx, metav1.ListOptions{})
@@ -127,6 +125,9 @@ func existingService(ctx context.Context, env stage.Env) (namespace, name string
 			namespace, name = s.Namespace, s.Name
 			found = append(found, s.Namespace+"/"+s.Name)
 		}
+	}
+	if len(found) == 0 {
+		return "", "", errors.New("which service is the ingress controller's? No load balancer has the ports 80 and 443: name the service by the key ingress.service, as namespace/name")
 	}
 	if len(found) != 1 {
 		return "", "", fmt.Errorf("which service is the ingress controller's? %d load balancers have the ports 80 and 443 (%s): name one by the key ingress.service",

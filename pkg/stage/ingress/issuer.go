@@ -125,7 +125,7 @@ func (r *issuerRecord) compare(ctx context.Context, found []string, outside []ku
 func (r *issuerRecord) Plan(seen looked) engine.Change {
 	switch {
 	case seen.Missing != "":
-		return engine.Change{Action: engine.Pending, Why: seen.Missing, Fix: "create the DNS records that `ingress dns` prints"}
+		return engine.Change{Action: engine.Pending, Why: seen.Missing, Fix: "create the DNS records that `kubectl onyxia ingress dns` prints"}
 	case seen.Unasked != "":
 		return engine.Change{Action: engine.Unchanged, Why: "not looked at: " + seen.Unasked}
 	}
@@ -141,7 +141,7 @@ func (r *issuerRecord) Ready(ctx context.Context) (engine.Health, error) {
 	if err != nil || seen.Missing == "" {
 		return engine.Health{Ready: err == nil}, err
 	}
-	return engine.Health{Reason: seen.Missing + "; Onyxia's API, MinIO and Vault find the login by it: create the DNS records that `ingress dns` prints"}, nil
+	return engine.Health{Reason: seen.Missing + "; Onyxia's API, MinIO and Vault find the login by it: create the DNS records that `kubectl onyxia ingress dns` prints"}, nil
 }
 
 // Patience is how long a record is waited for that only a person can make. The question itself takes a moment.

@@ -83,11 +83,11 @@ func TestIssuerRecordAsPodsSeeIt(t *testing.T) {
 	r := recordOf(client, platform.Config{}, &warned, ip("192.0.2.7"))
 
 	change := look(t, r)
-	if change.Action != engine.Pending || change.Why != "the cluster's DNS knows no "+loginHost || !strings.Contains(change.Fix, "`ingress dns`") {
+	if change.Action != engine.Pending || change.Why != "the cluster's DNS knows no "+loginHost || !strings.Contains(change.Fix, "`kubectl onyxia ingress dns`") {
 		t.Errorf("no record: %+v", change)
 	}
 	health, err := r.Ready(t.Context())
-	if err != nil || health.Ready || health.Hopeless || !strings.Contains(health.Reason, "create the DNS records that `ingress dns` prints") {
+	if err != nil || health.Ready || health.Hopeless || !strings.Contains(health.Reason, "create the DNS records that `kubectl onyxia ingress dns` prints") {
 		t.Errorf("no record: %+v, %v", health, err)
 	}
 

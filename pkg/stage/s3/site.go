@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -185,7 +186,7 @@ func (s *site) credentials(ctx context.Context) (s3.Credentials, error) {
 func namedCredentials(ctx context.Context, client *kube.Client, named string) (s3.Credentials, error) {
 	namespace, name, ok := strings.Cut(named, "/")
 	if !ok {
-		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: %q is not namespace/name", named)
+		return s3.Credentials{}, errors.New("s3.credentialsSecret: not namespace/name of a Secret")
 	}
 	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
@@ -53,7 +52,7 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 		env.Warn("no S3: buckets are opened by a user's token, and auth.mode is none; set s3.mode: none to say so yourself")
 		return nil, nil
 	case !env.Has("auth"):
-		return nil, errors.New("buckets are opened by a token of the realm, and there is no login yet: put up stage auth first, or both at once with `up auth s3`")
+		return nil, errors.New("buckets are opened by a token of the realm, and there is no login yet: put up stage auth first, or both at once with `kubectl onyxia up auth s3`")
 	}
 	s, err := newSite(env, o)
 	if err != nil {
@@ -70,22 +69,11 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = slices.Concat(list, realm, inside)
+	list = slices.Concat(engine.Serving(list), realm, inside)
 	list = append(list, engine.New(reachID, &reachable{site: s}, s.beforeReach()...))
 	needs := []engine.ID{reachID, stage.IssuerID, stage.NamespaceID(p.Namespace())}
 	for _, step := range slices.Concat(realm, inside) {
 		needs = append(needs, step.ID)
 	}
 	return append(list, engine.New(stage.S3ReadyID, newProof(s), needs...)), nil
-}
-
-// Configures tells the steps inside of the server and of the realm from those that put up MinIO itself. Steps of other
-// stages are among the former.
-func Configures(s engine.Step) bool {
-	if s.Stage != Name {
-		return true
-	}
-	kind, _, _ := strings.Cut(string(s.ID), "/")
-	server := []string{"namespace", "persistentvolumeclaim", "volumes.minio", "release.helm"}
-	return !slices.Contains(server, kind) && s.ID != rootID && s.ID != trustID
 }

@@ -170,11 +170,11 @@ func TestOrder(t *testing.T) {
 		loadedID: true, clientID: true, "client.keycloak/minio": true, "policy.s3/stsonly": true, reachID: true, stage.S3ReadyID: true} {
 		step := steps[id]
 		step.Stage = Name
-		if Configures(step) != inside {
+		if engine.Inside(Name)(step) != inside {
 			t.Errorf("configure takes %s: %v", id, !inside)
 		}
 	}
-	if !Configures(engine.Step{ID: stage.AppID, Stage: "app"}) {
+	if !engine.Inside(Name)(engine.Step{ID: stage.AppID, Stage: "app"}) {
 		t.Error("configure leaves Onyxia's own configuration out")
 	}
 }

@@ -70,7 +70,7 @@ func (w *whole) issuerAway(t *testing.T) {
 	w.keycloak.Run(t)
 	// What `s3 configure` runs: it leaves the server alone, and waits for it all the same.
 	configure := w.run(t, Options{Prove: true, Say: w.say})
-	configure.Selected = Configures
+	configure.Selected = engine.Inside(Name)
 	done, err := apply(t.Context(), t, configure)
 	delete(done, loadedID)
 	if err != nil || len(done) > 2 || done[stage.S3ReadyID] != engine.Configure {

@@ -27,7 +27,7 @@ func (m maintained) Observe(ctx context.Context) (Seen, error) {
 func (m maintained) Plan(s Seen) engine.Change {
 	h := s.Held
 	blocked := func(why string) engine.Change {
-		return engine.Change{Action: engine.Blocked, Why: why, Fix: fmt.Sprintf("have whoever maintains secret %s put a certificate for %s there, do it once with `tls import`, or set tls.mode to acme", m.place, strings.Join(m.names, " and "))}
+		return engine.Change{Action: engine.Blocked, Why: why, Fix: fmt.Sprintf("have whoever maintains secret %s put a certificate for %s there, do it once with `kubectl onyxia tls import`, or set tls.mode to acme", m.place, strings.Join(m.names, " and "))}
 	}
 	switch {
 	case !h.Exists:

@@ -92,14 +92,18 @@ type Seen struct {
 // Remove deletes the Secret, if it is ours.
 func (b base) Remove(ctx context.Context) error { return b.place.remove(ctx) }
 
-// RefuseRemoval keeps a certificate that is not ours, and names one that isn't there.
+// Present tells whether there is a certificate, whatever is wanted of it.
+func (b base) Present(ctx context.Context) (bool, error) {
+	held, err := b.place.read(ctx)
+	return held.Exists, ignoreNotYet(err)
+}
+
+// RefuseRemoval keeps a certificate that is not ours.
 func (b base) RefuseRemoval(ctx context.Context) string {
 	held, err := b.place.read(ctx)
 	switch {
-	case err != nil:
+	case err != nil || !held.Exists:
 		return ""
-	case !held.Exists:
-		return "there is none"
 	case !held.Ours:
 		return "was not put there by kubectl onyxia"
 	}

@@ -195,7 +195,7 @@ func TestImport(t *testing.T) {
 	s.must(t, Options{Bring: files}, engine.Create)
 	mark := s.cluster.Mark(t)
 	s.must(t, Options{Bring: files}, engine.Unchanged)
-	s.must(t, Options{}, engine.Unchanged) // `tls issue` leaves a good certificate, whoever ordered it
+	s.must(t, Options{}, engine.Unchanged) // `kubectl onyxia tls issue` leaves a good certificate, whoever ordered it
 	if writes := mark.Writes(t); len(writes) > 0 {
 		t.Errorf("a second import wrote: %v", writes)
 	}

@@ -51,12 +51,6 @@ func Proves(s engine.Step) bool {
 	return Unseals(s) || slices.Contains([]engine.ID{rightsID, reachID, stage.VaultReadyID}, s.ID)
 }
 
-// Configures tells the steps of `vault configure`: all but those of the server itself.
-func Configures(s engine.Step) bool {
-	kind, _, _ := strings.Cut(string(s.ID), "/")
-	return s.Stage != Name || !slices.Contains([]string{"namespace", "release.helm", "persistentvolumeclaim"}, kind)
-}
-
 // volumeID is the volume of one server.
 func volumeID(claim string) engine.ID { return engine.ID("persistentvolumeclaim/" + claim) }
 

@@ -48,7 +48,7 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 	seen := rootTokenSeen{Keeper: keys.keeper.String()}
 	if _, err := keys.decrypted(document); err != nil {
 		seen.Locked = err.Error()
-		r.site.env.Warn("the root token is still good: " + seen.Locked + "; then run `vault configure` again with it in VAULT_TOKEN, which revokes it, or revoke it by hand with vault token revoke -self")
+		r.site.env.Warn("the root token is still good: " + seen.Locked + "; then run `kubectl onyxia vault configure` again with it in VAULT_TOKEN, which revokes it, or revoke it by hand with vault token revoke -self")
 		return seen, nil
 	}
 	return r.wayBack(ctx, seen)

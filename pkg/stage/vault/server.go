@@ -53,7 +53,7 @@ func (r *sealable) Ready(ctx context.Context) (engine.Health, error) {
 	}
 	if health.Ready {
 		if health.Reason != "" {
-			r.site.env.Warn(fmt.Sprintf("release %s: %s; delete one after the other, and open each with `vault unseal`", r.Name, health.Reason))
+			r.site.env.Warn(fmt.Sprintf("release %s: %s; delete one after the other, and open each with `kubectl onyxia vault unseal`", r.Name, health.Reason))
 		}
 		return health, nil
 	}

@@ -155,7 +155,7 @@ func (s *site) token(ctx context.Context) (vault.Secret, error) {
 func namedToken(ctx context.Context, client *kube.Client, named string) (vault.Secret, error) {
 	namespace, name, ok := strings.Cut(named, "/")
 	if !ok {
-		return vault.Secret{}, fmt.Errorf("vault.credentialsSecret: %q is not namespace/name", named)
+		return vault.Secret{}, errors.New("vault.credentialsSecret: not namespace/name of a Secret")
 	}
 	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {

@@ -52,7 +52,7 @@ func steps(ctx context.Context, env stage.Env, o Options) ([]engine.Step, error)
 		return nil, nil
 	}
 	if !env.Has("auth") {
-		return nil, errors.New("users reach Vault with a token of the realm, and there is no login yet: put up stage auth first, or both at once with `up auth vault`")
+		return nil, errors.New("users reach Vault with a token of the realm, and there is no login yet: put up stage auth first, or both at once with `kubectl onyxia up auth vault`")
 	}
 	s, err := newSite(ctx, env, o)
 	if err != nil {
@@ -64,7 +64,7 @@ func steps(ctx context.Context, env stage.Env, o Options) ([]engine.Step, error)
 			return nil, err
 		}
 	}
-	list = append(list, s.unsealing()...)
+	list = append(engine.Serving(list), s.unsealing()...)
 	s.realm = s.clients()
 	inside, err := s.inside(ctx)
 	if err != nil {

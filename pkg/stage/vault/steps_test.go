@@ -179,7 +179,7 @@ func TestParts(t *testing.T) {
 		t.Errorf("proof: %s", ids)
 	}
 	// All but namespace, release and volume.
-	if n, ids := count(Configures); n != len(list)-3 || !strings.Contains(ids, string(stage.AppID)) {
+	if n, ids := count(engine.Inside(Name)); n != len(list)-3 || !strings.Contains(ids, string(stage.AppID)) {
 		t.Errorf("configure: %s", ids)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,6 +100,14 @@ func (o oneByOne) Next(ctx context.Context, missing int) (vault.Secret, error) {
 	return o.Shares.Next(ctx, missing)
 }
 
+// noPlace is why a Vault that is put up in this run will get no keys.
+const noPlace = "it will wait there, unless you say where its keys are to go: --keys-file FILE"
+
+// LacksPlace tells whether a plan puts up a Vault and nobody said where its keys are to go: the run would end there.
+func LacksPlace(plan engine.Plan) bool {
+	return slices.ContainsFunc(plan.Steps, func(s engine.Planned) bool { return s.ID == KeysID && s.Change.Why == noPlace })
+}
+
 // initialisation adds what a command wants to be told, and what the other servers of a cluster know.
 type initialisation struct {
 	vault.InitStep
@@ -110,8 +119,8 @@ type initialisation struct {
 func (i initialisation) Observe(ctx context.Context) (vault.InitSeen, error) {
 	seen, err := i.InitStep.Observe(ctx)
 	var notYet *engine.NotYetError
-	if errors.As(err, &notYet) && i.Init == nil {
-		return seen, &engine.NotYetError{After: notYet.After, Why: "it will wait there, unless you say where its keys are to go: --keys-file FILE"}
+	if errors.As(err, &notYet) && i.Init == nil && i.site.keys == nil {
+		return seen, &engine.NotYetError{After: notYet.After, Why: noPlace}
 	}
 	if err == nil && (!seen.Initialised || seen.Unfinished) {
 		err = i.others(ctx, &seen)

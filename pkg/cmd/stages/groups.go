@@ -1,0 +1,69 @@
+package stages
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+)
+
+func listGroups(o *cli.Options) *cobra.Command {
+	var format cli.Format
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the groups",
+		Example: "  " + o.Command + " auth group list -o json",
+		Args:    cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				list, err := r.Groups(ctx)
+				if err != nil {
+					return err
+				}
+				if format != "" {
+					return cli.Structured(o.Out, format, append([]string{}, list...))
+				}
+				for _, g := range list {
+					fmt.Fprintln(o.Out, g)
+				}
+				return nil
+			})
+		},
+	}
+	cli.AddOutputFlag(cmd, &format)
+	return cmd
+}
+
+func setGroups(o *cli.Options) *cobra.Command {
+	none := false
+	cmd := &cobra.Command{
+		Use:     "set NAME [GROUP...]",
+		Short:   "Make a user a member of exactly these groups",
+		Example: "  " + o.Command + " auth group set ana statistics health\n  " + o.Command + " auth group set ana --none",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return cli.Usagef("name the user, then the groups")
+			case len(args) == 1 && !none:
+				return cli.Usagef("name the groups, or give --none to end every membership of %s", args[0])
+			case len(args) > 1 && none:
+				return cli.Usagef("--none and groups exclude each other")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
+				if err := r.SetGroups(ctx, args[0], args[1:]); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(o.Out, "user.keycloak/%s configured\n", args[0])
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&none, "none", false, "End every membership of the user")
+	return cmd
+}

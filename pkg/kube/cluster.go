@@ -1,0 +1,47 @@
+package kube
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Name is what the kubeconfig calls the cluster; where there is no kubeconfig, the address stands for it.
+func (c *Client) Name() string {
+	raw, err := c.Flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return c.Config.Host
+	}
+	name := raw.CurrentContext
+	if c.Flags.Context != nil {
+		name = cmp.Or(*c.Flags.Context, name)
+	}
+	cluster := ""
+	if c.Flags.ClusterName != nil {
+		cluster = *c.Flags.ClusterName
+	}
+	if context := raw.Contexts[name]; context != nil {
+		cluster = cmp.Or(cluster, context.Cluster)
+	}
+	return cmp.Or(cluster, c.Config.Host)
+}
+
+// absent says that KUBECONFIG names files and none of them is there: client-go takes that for an empty configuration.
+func absent(flags *genericclioptions.ConfigFlags) error {
+	named := os.Getenv(clientcmd.RecommendedConfigPathEnvVar)
+	if flags.KubeConfig != nil && *flags.KubeConfig != "" || named == "" {
+		return nil
+	}
+	for _, file := range filepath.SplitList(named) {
+		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no cluster to talk to: KUBECONFIG names %s, which is not there; set it to the kubeconfig of your cluster", strings.Join(filepath.SplitList(named), ", "))
+}
