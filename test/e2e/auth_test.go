@@ -444,8 +444,8 @@ func auth(keys map[string]any) map[string]any {
 	return map[string]any{"auth": all}
 }
 
-// A person signs up in a browser: capitals are refused in words, lower case is taken, and the code that comes back to
-// Onyxia's address buys a token that says what Onyxia is told.
+// A person signs up in a browser: a name that makes no namespace is refused in words, capitals become small letters, and the
+// code that comes back to Onyxia's address buys a token that says what Onyxia is told.
 func TestSignUpInBrowser(t *testing.T) {
 	b := bed(t)
 	if !b.beside() {
@@ -473,34 +473,22 @@ func TestSignUpInBrowser(t *testing.T) {
 			}
 			return tasks
 		}
-		// The form is submitted as by its button: the browser refuses by the pattern that the user profile gives the field. What
-		// comes by another way the server refuses, but for capitals, which it makes small before it looks.
-		var capitals, dot string
-		submit := `(() => { const f = document.querySelector("#username"); f.form.requestSubmit(); return f.validationMessage })()`
 		err := chromedp.Run(ctx,
 			chromedp.Navigate(login),
 			chromedp.Click(`//a[contains(@href, "registration")]`, chromedp.BySearch),
 			// the page that is being left has a #username as well
 			chromedp.WaitVisible("#email", chromedp.ByQuery),
-			fill("Dave"), chromedp.Evaluate(submit, &capitals),
-			chromedp.Sleep(time.Second), eventually(`document.querySelector("#username").value === "Dave"`),
-			fill("dave.b"), chromedp.Evaluate(submit, &dot),
-			chromedp.Sleep(time.Second), eventually(`document.querySelector("#username").value === "dave.b"`),
-			chromedp.Evaluate(`(() => { const form = document.querySelector("#username").form; form.noValidate = true; form.requestSubmit() })()`, nil),
+			fill("Dave.B"), chromedp.Submit("#username", chromedp.ByQuery),
 			shows("Lower-case letters, digits and dashes; no dash at either end"),
 			chromedp.WaitVisible("#email", chromedp.ByQuery),
-			fill(name),
+			// Keycloak makes capitals small before it looks. The page of Onyxia's theme refuses them: see TestOnyxiaInBrowser.
+			fill(strings.ToUpper(name)),
 		)
 		if err != nil {
 			picture(ctx, t, "register-failed")
 			t.Fatal(err)
 		}
 		picture(ctx, t, "register")
-		for refused, words := range map[string]string{"Dave": capitals, "dave.b": dot} {
-			if words != "Please match the requested format." {
-				t.Errorf("the browser says %q to the name %s", words, refused)
-			}
-		}
 		if err := chromedp.Run(ctx, chromedp.Submit("#username", chromedp.ByQuery), chromedp.WaitVisible("#kc-accept", chromedp.ByQuery)); err != nil {
 			picture(ctx, t, "sign-up-failed")
 			t.Fatal(err)

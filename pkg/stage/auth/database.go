@@ -28,7 +28,7 @@ func database(env stage.Env, image string) []engine.Step {
 	})
 	return []engine.Step{
 		engine.New(databaseSecretID, &databasePassword{Generated: password, env: env}, ns).HoldingData("the password of Keycloak's database, without which its volume cannot be opened"),
-		engine.New(volumeID, object(databaseVolume(env)), ns).HoldingData("all users, passwords and clients of Keycloak"),
+		engine.New(volumeID, object(databaseVolume(env)), ns, databaseSecretID).HoldingData("all users, passwords and clients of Keycloak"),
 		engine.New(databaseServID, object(databaseService(namespace)), ns),
 		engine.New(databaseID, &ownDatabase{Object: object(databaseSet(env, image)), env: env}, databaseSecretID, volumeID, databaseServID),
 	}

@@ -91,6 +91,22 @@ func TestOfServer(t *testing.T) {
 	}
 }
 
+// A volume without its Secret is one whose password was lost, so no run may make the volume first.
+func TestVolumeComesAfterItsPassword(t *testing.T) {
+	env, _ := datalab(t, platform.Auth{Theme: platform.Theme{URL: "none"}})
+	list, err := steps(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := map[engine.ID][]engine.ID{}
+	for _, s := range list {
+		needs[s.ID] = s.Needs
+	}
+	if !after(needs, volumeID, databaseSecretID) {
+		t.Errorf("%s needs %v", volumeID, needs[volumeID])
+	}
+}
+
 // after tells whether a step needs another, directly or not.
 func after(needs map[engine.ID][]engine.ID, id, other engine.ID) bool {
 	for _, need := range needs[id] {
