@@ -179,7 +179,7 @@ func (b testbed) lives(ctx context.Context, t *testing.T) {
 		t.Fatal(err)
 	}
 	step("8-files", press("Data Storage"), press("s3://user-"+user+"/"), shows("Do you want to attempt creating it now?"))
-	step("9-bucket", press("Yes"), press("Ok"), press("Upload"), chromedp.SetUploadFiles("input[type=file]", []string{file}, chromedp.ByQuery), shows("hello.txt"))
+	step("9-bucket", press("Yes"), press("Ok"), press("Upload"), chromedp.SetUploadFiles("input[type=file]", []string{file}, chromedp.ByQuery), shows("hello.txt"), eventually(`!document.body.innerText.includes("Uploading")`))
 	step("10-secret", press("My Secrets"), press("Create secret"), shows("Data written to: onyxia-kv/user-"+user+"/untitled_secret"))
 	b.found(t, user)
 }
@@ -214,6 +214,8 @@ func (b testbed) found(t *testing.T, user string) {
 	neighbour := user + "-neighbour"
 	b.kcadm("POST", "/users", fmt.Sprintf(`{"username": %q, "enabled": true, "emailVerified": true, "email": "%s@demo.test", "firstName": "N", "lastName": "N",
 		"credentials": [{"type": "password", "value": %q, "temporary": false}]}`, neighbour, neighbour, s3Password))
+	// whatever a request for a new user says, the terms are added to what is asked of them
+	b.kcadm("PUT", "/users/"+b.onlyID("/users?exact=true&username="+neighbour), `{"requiredActions": []}`)
 	other, refused := b.vaultLogin(b.tokenOf("datalab", "e2e", neighbour, s3Password))
 	if other == "" {
 		t.Fatal(refused)
