@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
@@ -33,8 +36,9 @@ func configurationPage() (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	out.WriteString("# onyxia.yaml\n\nWritten by `make docs` from the program; do not edit. Only `domain` is needed. `kubectl onyxia config schema` prints\n" +
-		"the JSON Schema for an editor, `config validate` checks a file, `config view` shows what is in force.\n\n" +
+	out.WriteString("# onyxia.yaml\n\nWritten by `make docs` from the program; do not edit. Only `domain` has no default; a certificate also\n" +
+		"takes `tls.dns.provider`, or `tls import`. `kubectl onyxia config schema` prints the JSON Schema for an editor, `config\n" +
+		"validate` checks a file, `config view` shows what is in force.\n\n" +
 		"| key | type | default | meaning |\n|---|---|---|---|\n")
 	for _, k := range all {
 		description := k.description
@@ -99,7 +103,11 @@ func keysOf(t reflect.Type, schema node, defaults map[string]any, prefix string)
 			out = append(out, below...)
 			continue
 		}
-		out = append(out, key{path: path, kind: n.kind(), description: n.Description, standard: standard(defaults[name]), values: n.words()})
+		value := defaults[name]
+		if value == nil && t.Field(i).Type.Kind() == reflect.Bool {
+			value = false // left out by its tag
+		}
+		out = append(out, key{path: path, kind: n.kind(), description: plain(t.Field(i).Name, n.Description), standard: standard(value, n.Description), values: n.words()})
 		var element node
 		if len(n.AdditionalProperties) > 0 && json.Unmarshal(n.AdditionalProperties, &element) == nil && element.Properties != nil {
 			below, err := keysOf(t.Field(i).Type.Elem(), element, nil, path+".NAME.")
@@ -110,6 +118,48 @@ func keysOf(t reflect.Type, schema node, defaults map[string]any, prefix string)
 		}
 	}
 	return out, nil
+}
+
+// plain is the comment of a field for people who see its key beside it: without the field's name, or with the name in words
+// where the sentence needs it.
+func plain(field, comment string) string {
+	rest, named := strings.CutPrefix(comment, field+" ")
+	if !named {
+		return comment
+	}
+	for _, verb := range []string{"is ", "are "} {
+		if said, is := strings.CutPrefix(rest, verb); is {
+			return capital(said)
+		}
+	}
+	switch next, _, _ := strings.Cut(rest, " "); strings.TrimRight(next, ".:") {
+	case "of", "for", "in", "at", "that", "under", "name":
+		return capital(spelled(field)) + " " + rest
+	}
+	return capital(rest)
+}
+
+// spelled writes SecretName as "secret name", and RoleARN as "role ARN".
+func spelled(field string) string {
+	var out strings.Builder
+	letters := []rune(field)
+	upper := func(i int) bool { return i >= 0 && i < len(letters) && !unicode.IsLower(letters[i]) }
+	for i, letter := range letters {
+		begins := i > 0 && upper(i) && (!upper(i-1) || i+1 < len(letters) && !upper(i+1))
+		if begins {
+			out.WriteByte(' ')
+		}
+		if upper(i) && !upper(i+1) && !upper(i-1) || begins && !upper(i+1) {
+			letter = unicode.ToLower(letter)
+		}
+		out.WriteRune(letter)
+	}
+	return out.String()
+}
+
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // words are the values that a key takes; nothing stands for the default.
@@ -143,10 +193,13 @@ func (n node) kind() string {
 	}
 }
 
-// standard is a default as one writes it; empty for none.
-func standard(value any) string {
+// standard is a default as one writes it; empty for none. Where the program decides later, the comment may say it.
+func standard(value any, comment string) string {
 	switch v := value.(type) {
-	case nil:
+	case nil, map[string]any:
+		if said := regexp.MustCompile(`Default ([\w-]+)[.;]`).FindStringSubmatch(comment); said != nil {
+			return said[1]
+		}
 		return ""
 	case []any:
 		words := make([]string, len(v))

@@ -73,3 +73,40 @@ func TestKeysSayTheirDefault(t *testing.T) {
 		}
 	}
 }
+
+// Descriptions are read beside the key: they do not begin with the name of a Go field.
+func TestDescriptionsSpeakNoGo(t *testing.T) {
+	for _, c := range []struct{ field, comment, want string }{
+		{"CABundle", "CABundle is a PEM file.", "A PEM file."},
+		{"Resolvers", "Resolvers are asked.", "Asked."},
+		{"SecretName", "SecretName of the certificate.", "Secret name of the certificate."},
+		{"RoleARN", "RoleARN for servers that ask for one.", "Role ARN for servers that ask for one."},
+		{"ClientID", "ClientID of Onyxia.", "Client ID of Onyxia."},
+		{"Region", "Region name. Default \"us-east-1\".", "Region name. Default \"us-east-1\"."},
+		{"URL", "URL of the jar.", "URL of the jar."},
+		{"Enabled", "Enabled puts quotas in force.", "Puts quotas in force."},
+		{"Port", "Port, default 587.", "Port, default 587."},
+	} {
+		if got := plain(c.field, c.comment); got != c.want {
+			t.Errorf("%s: %q became %q, wanted %q", c.field, c.comment, got, c.want)
+		}
+	}
+}
+
+// Each link of the contents leads to a heading of the page.
+func TestContentsLeadToHeadings(t *testing.T) {
+	page := commandsPage()
+	headings := map[string]bool{}
+	for _, found := range regexp.MustCompile(`(?m)^##+ (.+)$`).FindAllStringSubmatch(page, -1) {
+		headings[anchor(found[1])] = true
+	}
+	links := regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(page, -1)
+	if len(links) < 40 {
+		t.Fatalf("only %d links found", len(links))
+	}
+	for _, link := range links {
+		if !headings[link[1]] {
+			t.Errorf("no heading for #%s", link[1])
+		}
+	}
+}

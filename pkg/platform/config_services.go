@@ -85,7 +85,7 @@ type Auth struct {
 	Locales []string `json:"locales,omitempty"`
 	// DefaultLocale is one of the locales. Default: the first.
 	DefaultLocale string `json:"defaultLocale,omitempty"`
-	// Session is how long a login lasts (Go duration). Default 336h, 14 days.
+	// Session is how long a login lasts ("336h", "90m"). Default 336h, 14 days.
 	Session string `json:"session,omitempty"`
 	// Lifespans besides the session's.
 	Lifespans Lifespans `json:"lifespans,omitzero"`
@@ -175,7 +175,7 @@ type SMTP struct {
 
 // Database is Keycloak's PostgreSQL.
 type Database struct {
-	// Mode is "install" for a StatefulSet of ours (the default), "cloudnative-pg" for a Cluster of that operator, "external" for a server of yours.
+	// Mode is "install" for a StatefulSet of ours, "cloudnative-pg" for a Cluster of that operator, "external" for a server of yours. Default install.
 	Mode string `json:"mode,omitempty" enum:"install,cloudnative-pg,external"`
 	// Host of an external server.
 	Host string `json:"host,omitempty"`
@@ -215,13 +215,13 @@ type S3 struct {
 	Size string `json:"size,omitempty"`
 	// StorageClass of the volumes; empty for the cluster's default.
 	StorageClass string `json:"storageClass,omitempty"`
-	// SessionDuration of the credentials (Go duration), from 15m to auth.session; 12h at most for aws and ceph. Default 24h (aws, ceph: 12h), or auth.session if that is shorter.
+	// SessionDuration of the credentials ("24h", "90m"), from 15m to auth.session; 12h at most for aws and ceph. Default 24h (aws, ceph: 12h), or auth.session if that is shorter.
 	SessionDuration string `json:"sessionDuration,omitempty"`
 	// Quota of each bucket in MinIO ("50Gi"); "0" takes limits away, without the key they are left alone.
 	Quota string `json:"quota,omitempty"`
 	// Versioning keeps old versions of the objects in MinIO's buckets; false keeps no new ones, without the key it is left alone.
 	Versioning *bool `json:"versioning,omitempty"`
-	// VersionDays after which versions that are not the current one are removed from MinIO's buckets, so that they do not fill a quota; 0 keeps them for good, without the key it is left alone.
+	// VersionDays is the number of days after which versions that are not the current one are removed from MinIO's buckets, so that they do not fill a quota; 0 keeps them for good, without the key it is left alone.
 	VersionDays *int `json:"versionDays,omitempty"`
 	// Values are Helm values put on top of ours.
 	Values map[string]any `json:"values,omitempty"`
