@@ -10,15 +10,6 @@ func Literal(value string) Generate {
 	return func() ([]byte, error) { return []byte(value), nil }
 }
 
-// RandomBytes makes n bytes as they come; not to be used where a text is expected.
-func RandomBytes(n int) Generate {
-	return func() ([]byte, error) {
-		b := make([]byte, n)
-		_, err := rand.Read(b)
-		return b, err
-	}
-}
-
 // alphabet has no sign that a shell, a URL, YAML or a connection string reads in its own way.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

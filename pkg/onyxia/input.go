@@ -20,8 +20,6 @@ type Input struct {
 	// CAConfigMap names the ConfigMap with the private authorities, in Onyxia's namespace, one certificate to a key (see
 	// CAFiles); empty for none.
 	CAConfigMap string
-	// Region and Values are put on top of the platform's app.region and app.values.
-	Region, Values map[string]any
 }
 
 // check says what cannot be rendered, before any of it is.
