@@ -58,7 +58,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	k := &Keycloak{Namespace: p.Auth.Namespace, client: client, administrator: administratorOf(p)}
 	base := strings.TrimRight(p.Auth.URL, "/")
 	transport := externalTransport(p)
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		base = "http://" + keycloakService + "." + p.Auth.Namespace + ".svc" + platform.KeycloakRelativePath
 		transport = &http.Transport{DialContext: TunnelDialer(client, p.Auth.Namespace, keycloakService, keycloakPort, KeycloakReleaseID)}
 	} else {
@@ -72,7 +72,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 		return k.administrator.credentials(ctx, client)
 	})
 	var started string
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		started = KeycloakBootstrapUser
 	}
 	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount + p.Auth.Realm, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}

@@ -43,7 +43,7 @@ type reachSeen struct {
 // reachStep comes before whatever the stage writes.
 func reachStep(env stage.Env, image string, needs ...engine.ID) engine.Step {
 	needs = append(needs, stage.NamespaceID(env.Platform.Namespace()))
-	if env.Platform.Auth.Mode == "install" {
+	if env.Platform.Auth.InstallsKeycloak() {
 		needs = append(needs, stage.AddressID, stage.CertificateID)
 	}
 	return engine.New(reachID, newReach(env, image), needs...)
@@ -62,7 +62,7 @@ func (r *reach) Observe(ctx context.Context) (reachSeen, error) {
 	if err != nil || noted.Digest == r.trip.digest() {
 		return reachSeen{noted: noted}, err
 	}
-	if r.env.Platform.Auth.Mode != "install" {
+	if !r.env.Platform.Auth.InstallsKeycloak() {
 		return reachSeen{noted: noted}, nil
 	}
 	if noted.Digest == "" {

@@ -98,7 +98,7 @@ func (o outcome) words(t trip) string {
 // fix says what to do about it.
 func (o outcome) fix(env stage.Env, t trip) string {
 	p := env.Platform
-	if p.Auth.Mode != "install" {
+	if !p.Auth.InstallsKeycloak() {
 		return map[way]string{
 			unresolved:  "let the cluster's DNS know the name (the forward line of CoreDNS), or correct auth.url",
 			unconnected: "let pods out to it (firewall, network policies of namespace " + p.Namespace() + "); pods have no proxy",

@@ -52,7 +52,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 // accountSecret is the secret of the service account. In a Keycloak of ours both outlive an uninstall with the database; in
 // one of somebody else's they go together.
 func accountSecret(k *stage.Keycloak, p platform.Platform, needs ...engine.ID) engine.Step {
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		return engine.New(accountSecretID, k.Secret, needs...).HoldingData("the account with which the realm is configured")
 	}
 	return engine.New(accountSecretID, &guestSecret{Generated: k.Secret, keycloak: k}, needs...)

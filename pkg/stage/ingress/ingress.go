@@ -25,7 +25,7 @@ func Stage() stage.Stage {
 }
 
 func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
-	if env.Platform.Ingress.Mode == "existing" {
+	if env.Platform.Ingress.Existing() {
 		return existing(ctx, env)
 	}
 	controller, err := controllerNamed(env.IngressController())

@@ -15,7 +15,7 @@ import (
 // inside makes the steps in MinIO: policies, the groups' buckets, and the settings of all buckets. Other servers have no
 // API for it that we could use.
 func (s *site) inside() ([]engine.Step, error) {
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		return nil, nil
 	}
 	policies, err := s.tenancy.Policies()
@@ -23,13 +23,13 @@ func (s *site) inside() ([]engine.Step, error) {
 		return nil, err
 	}
 	gate := engine.New(loadedID, &loaded{site: s})
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		gate.Needs = append(gate.Needs, releaseID)
 	}
 	list := []engine.Step{gate}
 	for _, p := range policies {
 		list = append(list, within(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
-			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.installed()}
+			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.env.Platform.S3.InstallsMinIO()}
 		}))
 	}
 	needs := s.afterServer()
@@ -98,7 +98,7 @@ type late[S any, R remote[S]] struct {
 // the volume holds, and goes or stays with that.
 func within[S any, R remote[S]](s *site, id engine.ID, make func(*s3.Client) R) engine.Step {
 	thing := &late[S, R]{site: s, make: make}
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		return engine.New(id, thing, s.afterServer()...)
 	}
 	return engine.New(id, &lateRemovable[S, R]{late: thing}, s.afterServer()...)

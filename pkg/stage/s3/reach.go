@@ -21,7 +21,7 @@ func (s *site) beforeReach() []engine.ID {
 
 // Observe asks what a browser asks; what is wrong with the answer is the observation.
 func (r *reachable) Observe(ctx context.Context) (string, error) {
-	if _, err := r.site.env.Links.Address.Get(); err != nil && r.site.installed() {
+	if _, err := r.site.env.Links.Address.Get(); err != nil && r.site.env.Platform.S3.InstallsMinIO() {
 		return "", err
 	}
 	err := r.ask(ctx)
@@ -40,7 +40,7 @@ func (r *reachable) ask(ctx context.Context) error {
 		return err
 	}
 	method := http.MethodGet
-	if r.site.minio() {
+	if r.site.env.Platform.S3.HasMinIOAPI() {
 		method = http.MethodOptions
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address+"/", nil)
@@ -59,7 +59,7 @@ func (r *reachable) ask(ctx context.Context) error {
 	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return judge(address, origin, r.site.minio(), response)
+	return judge(address, origin, r.site.env.Platform.S3.HasMinIOAPI(), response)
 }
 
 func judge(address, origin string, asked bool, response *http.Response) error {

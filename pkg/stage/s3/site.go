@@ -60,10 +60,10 @@ func newSite(env stage.Env, o Options) (*site, error) {
 	s := &site{env: env, options: o}
 	p := env.Platform
 	s.settle(p)
-	if s.hasRealm() && s.minio() {
+	if s.env.Platform.Auth.ConfiguresRealm() && s.env.Platform.S3.HasMinIOAPI() {
 		s.roles = env.Keycloak.Realm.ClientRoles(platform.S3ConsoleClientID)
 	}
-	if !s.installed() {
+	if !s.env.Platform.S3.InstallsMinIO() {
 		var err error
 		s.http, err = s.patient()
 		return s, err
@@ -105,10 +105,10 @@ func (s *site) settle(p platform.Platform) {
 		}
 	}
 	s.tenancy = s3.For(p, names)
-	if s.hasRealm() && s.minio() {
+	if s.env.Platform.Auth.ConfiguresRealm() && s.env.Platform.S3.HasMinIOAPI() {
 		s.tenancy.Groups = append(s.tenancy.Groups, s3.ProofGroup)
 	}
-	if p.Auth.Mode != "install" {
+	if !p.Auth.InstallsKeycloak() {
 		s.tenancy.LongestName = longestForeignName
 		s.tellNames()
 	}
@@ -117,25 +117,17 @@ func (s *site) settle(p platform.Platform) {
 // tellNames says whom S3 will refuse, because nobody keeps such names from users who came by another way than our sign-up.
 func (s *site) tellNames() {
 	p := s.env.Platform
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		s.env.Warn(fmt.Sprintf("s3: who has anything but lower case letters, digits, dots and dashes in the claim %s, or more than %d characters, has no bucket: S3 takes no such name", p.Auth.UsernameClaim, maxBucketName-len(p.Prefixes.User)))
 		return
 	}
 	sub, advice := "", "rename them there"
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		sub, advice = " (the id that many issuers put into sub has 36)", "take another claim by auth.usernameClaim, or mend the names there"
 	}
 	s.env.Warn(fmt.Sprintf("s3: who has anything but a-z, 0-9 and dashes in the claim %s, or more than %d characters%s, is refused with 403 wherever they ask MinIO: "+
 		"such names may open other people's buckets, and not all users of %s came by our sign-up, which refuses them; %s", p.Auth.UsernameClaim, longestForeignName, sub, p.Issuer(), advice))
 }
-
-// installed tells whether the server is ours; minio, whether it has MinIO's admin API.
-func (s *site) installed() bool { return s.env.Platform.S3.Mode == "install" }
-
-func (s *site) minio() bool { return s.installed() || s.env.Platform.S3.Kind == "minio" }
-
-// hasRealm tells whether the login is a Keycloak that we configure.
-func (s *site) hasRealm() bool { return s.env.Platform.Auth.Mode != "oidc" }
 
 // distributed tells whether MinIO runs as several servers: by the configuration, or else by the profile.
 func (s *site) distributed() bool {
@@ -144,7 +136,7 @@ func (s *site) distributed() bool {
 
 // home is the namespace of the stage's Secrets.
 func (s *site) home() string {
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		return s.env.Platform.S3.Namespace
 	}
 	return s.env.Platform.App.Namespace
@@ -152,7 +144,7 @@ func (s *site) home() string {
 
 // endpoint of the server's own API.
 func (s *site) endpoint() string {
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		return fmt.Sprintf("http://%s.%s.svc:%d", service, s.env.Platform.S3.Namespace, port)
 	}
 	return s.env.Platform.S3URL()
@@ -168,7 +160,7 @@ func (s *site) client(ctx context.Context) (*s3.Client, error) {
 }
 
 func (s *site) credentials(ctx context.Context) (s3.Credentials, error) {
-	if !s.installed() {
+	if !s.env.Platform.S3.InstallsMinIO() {
 		return namedCredentials(ctx, s.env.Kube, s.env.Platform.S3.CredentialsSecret)
 	}
 	user, err := s.root.Value(ctx, minio.RootUserKey)
@@ -201,7 +193,7 @@ func namedCredentials(ctx context.Context, client *kube.Client, named string) (s
 
 // afterServer are the steps without which the server's own API is not to be used.
 func (s *site) afterServer() []engine.ID {
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		return []engine.ID{loadedID}
 	}
 	return nil

@@ -49,7 +49,7 @@ func (w *witnesses) sweep(ctx context.Context) error {
 
 // sweep removes the buckets that a proof left behind, where we may look into those of others.
 func (s *site) sweep(ctx context.Context) error {
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		return nil
 	}
 	client, err := s.client(ctx)
@@ -57,7 +57,7 @@ func (s *site) sweep(ctx context.Context) error {
 		return err
 	}
 	age := sharedAge
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		age = 0
 	}
 	buckets, err := s.tenancy.Sweep(ctx, client, age)
@@ -85,7 +85,7 @@ func (w *witnesses) person(ctx context.Context, group string) (s3.Person, error)
 // token logs the user in by a copy of Onyxia's own client, which gives tokens as that one does.
 func (w *witnesses) token(ctx context.Context, name, password string) (string, error) {
 	var more []keycloak.Mapper
-	if !w.site.minio() {
+	if !w.site.env.Platform.S3.HasMinIOAPI() {
 		// AWS and Ceph look at the party that a token was issued to, where it names one.
 		more = append(more, keycloak.HardcodedClaim(proofClient+" party", "azp", platform.S3ClientID))
 	}

@@ -109,7 +109,7 @@ func wrong(host string, got *x509.Certificate, want place) string {
 
 // unseen is told where somebody else runs the controller: nobody has set its default certificate for us.
 func (s *served) unseen(err error) answered {
-	if s.env.Platform.Ingress.Mode == "existing" {
+	if s.env.Platform.Ingress.Existing() {
 		s.env.Warn(fmt.Sprintf("it cannot be seen from here which certificate the ingress controller serves (%s): make sure that it is that of secret %s, because the datalab's Ingresses name none", err, s.place))
 	}
 	return answered{Unseen: err.Error()}

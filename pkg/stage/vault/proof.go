@@ -20,7 +20,7 @@ type proof struct {
 
 func newProof(s *site, setup vault.Setup) *stage.Proof {
 	how := "two users are made for it, and removed"
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		how = "as far as that goes without its issuer's users"
 	}
 	return &stage.Proof{
@@ -43,7 +43,7 @@ func (p *proof) run(ctx context.Context) (missing string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if !p.site.hasRealm() {
+	if !p.site.env.Platform.Auth.ConfiguresRealm() {
 		return "what users of " + p.setup.Issuer + " may do", p.check(ctx, client)
 	}
 	operator, err := p.operator(ctx)

@@ -24,7 +24,7 @@ func public(env stage.Env) (*vault.Client, error) {
 
 // Observe asks what a browser asks; what is wrong with the answer is the observation.
 func (r *reachable) Observe(ctx context.Context) (string, error) {
-	if _, err := r.env.Links.Address.Get(); err != nil && r.env.Platform.Vault.Mode != "external" {
+	if _, err := r.env.Links.Address.Get(); err != nil && !r.env.Platform.Vault.External() {
 		return "", err
 	}
 	client, err := public(r.env)
