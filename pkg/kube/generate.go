@@ -13,6 +13,12 @@ func Literal(value string) Generate {
 // alphabet has no sign that a shell, a URL, YAML or a connection string reads in its own way.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
+// How long the secrets are that Password makes. 40 letters and digits are 238 bits, 32 are 190.
+const (
+	SecretLength   = 40
+	PasswordLength = 32
+)
+
 // Password makes a text of letters and digits, nearly 6 bits of chance each.
 func Password(length int) Generate {
 	return func() ([]byte, error) {

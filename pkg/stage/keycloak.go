@@ -66,7 +66,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	}
 	httpClient := &http.Client{Transport: transport}
 	k.Secret = kube.NewGenerated(client, k.Namespace, KeycloakAccountSecret, map[string]kube.Generate{
-		"clientSecret": kube.Password(secretLength),
+		"clientSecret": kube.Password(kube.SecretLength),
 	})
 	k.Bootstrap = keycloak.NewAdmin(base, httpClient, func(ctx context.Context) (keycloak.Credentials, error) {
 		return k.administrator.credentials(ctx, client)
@@ -80,9 +80,6 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	k.Realm = k.Own.Realm(p.Auth.Realm)
 	return k
 }
-
-// secretLength: 40 letters and digits are 238 bits.
-const secretLength = 40
 
 func (k *Keycloak) secret(ctx context.Context) (string, error) {
 	value, err := k.Secret.Value(ctx, "clientSecret")

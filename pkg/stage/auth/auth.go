@@ -108,7 +108,7 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 		return nil, err
 	}
 	bootstrap := kube.NewGenerated(env.Kube, namespace, stage.KeycloakBootstrapSecret, map[string]kube.Generate{
-		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(passwordLength),
+		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(kube.PasswordLength),
 	})
 	ns := stage.NamespaceID(namespace)
 	list := []engine.Step{

@@ -21,11 +21,11 @@ func issuerStep(env stage.Env) engine.Step {
 	if !env.Platform.Auth.OtherIssuer() {
 		needs = append(needs, env.Keycloak.Realm.ID())
 	}
-	return engine.New(stage.IssuerID, &issuer{env: env}, needs...)
+	return engine.New(stage.IssuerID, stage.Gate((&issuer{env: env}).trouble), needs...)
 }
 
-// Observe reads the discovery document; what is wrong with it is the observation.
-func (i *issuer) Observe(ctx context.Context) (string, error) {
+// trouble reads the discovery document, and gives what is wrong with it.
+func (i *issuer) trouble(ctx context.Context) (string, error) {
 	if _, err := i.env.Links.Address.Get(); err != nil && i.env.Platform.Auth.InstallsKeycloak() {
 		return "", err
 	}
@@ -90,21 +90,4 @@ func missingClaims(p platform.Platform, supported []string) []string {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// Plan waits as long as the issuer does not answer as it should.
-func (i *issuer) Plan(trouble string) engine.Change {
-	if trouble != "" {
-		return engine.Change{Action: engine.Pending, Why: trouble}
-	}
-	return engine.Change{Action: engine.Unchanged}
-}
-
-// Apply has nothing to write.
-func (i *issuer) Apply(context.Context, string) error { return nil }
-
-// Ready is the same question.
-func (i *issuer) Ready(ctx context.Context) (engine.Health, error) {
-	trouble, err := i.Observe(ctx)
-	return engine.Health{Ready: err == nil && trouble == "", Reason: trouble}, err
 }

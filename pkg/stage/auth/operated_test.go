@@ -189,7 +189,7 @@ func TestOperated(t *testing.T) {
 		t.Fatal(err)
 	}
 	password := string(secret.Data["password"])
-	if secret.Type != corev1.SecretTypeBasicAuth || string(secret.Data["username"]) != "keycloak" || len(password) != passwordLength {
+	if secret.Type != corev1.SecretTypeBasicAuth || string(secret.Data["username"]) != "keycloak" || len(password) != kube.PasswordLength {
 		t.Errorf("type %s, user %q, %d letters", secret.Type, secret.Data["username"], len(password))
 	}
 	live, err := p.clusters().Get(t.Context(), databaseName, metav1.GetOptions{})

@@ -87,7 +87,7 @@ func ingressClass(name string) *unstructured.Unstructured {
 		"kind":       "IngressClass",
 		"metadata": map[string]any{
 			"name":        name,
-			"labels":      map[string]any{"app.kubernetes.io/managed-by": kube.FieldManager},
+			"labels":      map[string]any{kube.ManagedByLabel: kube.FieldManager},
 			"annotations": map[string]any{"ingressclass.kubernetes.io/is-default-class": "true"},
 		},
 		"spec": map[string]any{"controller": nginxController},

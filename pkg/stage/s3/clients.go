@@ -49,7 +49,7 @@ func (s *site) mapperNeeds() []engine.ID {
 // clientSecret is the Secret in which MinIO finds its client of the realm.
 func (s *site) clientSecret() *kube.Generated {
 	return kube.NewGenerated(s.env.Kube, s.home(), minio.ClientSecret, map[string]kube.Generate{
-		minio.ClientIDKey: kube.Literal(platform.S3ConsoleClientID), minio.ClientSecretKey: kube.Password(secretLength),
+		minio.ClientIDKey: kube.Literal(platform.S3ConsoleClientID), minio.ClientSecretKey: kube.Password(kube.SecretLength),
 	})
 }
 

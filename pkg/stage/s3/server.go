@@ -55,7 +55,7 @@ func (s *site) server() ([]engine.Step, error) {
 	})}, needs...))
 	if s.distributed() {
 		for number := range minio.Servers {
-			list = append(list, engine.New(shareID(number), &share{site: s, name: shareName(number)}, releaseID).HoldingData(data))
+			list = append(list, engine.New(shareID(number), s.volume(shareName(number)), releaseID).HoldingData(data))
 		}
 	}
 	return list, nil

@@ -69,7 +69,7 @@ func newSite(env stage.Env, o Options) (*site, error) {
 		return s, err
 	}
 	s.root = kube.NewGenerated(env.Kube, p.S3.Namespace, minio.RootSecret, map[string]kube.Generate{
-		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(secretLength),
+		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(kube.SecretLength),
 	})
 	dial := stage.TunnelDialer(env.Kube, p.S3.Namespace, service, port, releaseID)
 	s.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: idleTime}, Timeout: requestTime}
@@ -85,9 +85,6 @@ func (s *site) patient() (*http.Client, error) {
 	client.Timeout = requestTime
 	return client, nil
 }
-
-// secretLength: 40 letters and digits are 238 bits. MinIO takes 8 characters and more.
-const secretLength = 40
 
 // settle decides which groups have buckets. A name that can have none is told and left out.
 func (s *site) settle(p platform.Platform) {

@@ -71,7 +71,7 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 		return nil, err
 	}
 	list = slices.Concat(engine.Serving(list), realm, inside)
-	list = append(list, engine.New(reachID, &reachable{site: s}, s.beforeReach()...))
+	list = append(list, engine.New(reachID, stage.Gate((&reachable{site: s}).trouble), s.beforeReach()...))
 	needs := []engine.ID{reachID, stage.IssuerID, stage.NamespaceID(p.Namespace())}
 	for _, step := range slices.Concat(realm, inside) {
 		needs = append(needs, step.ID)
