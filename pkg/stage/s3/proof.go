@@ -64,14 +64,14 @@ func (s *site) target(public *http.Client) s3.Target {
 
 func (p *proof) run(ctx context.Context) (missing string, err error) {
 	s := p.site
-	public, err := s.patient()
+	public, err := s.proofHTTPClient()
 	if err != nil {
 		return "", err
 	}
 	if !s.env.Platform.Auth.ConfiguresRealm() {
 		return p.foreign(ctx, public)
 	}
-	made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
+	made := &proofUsers{site: s, realm: s.env.Keycloak.Realm}
 	if err := made.sweep(ctx); err != nil {
 		return "", err
 	}

@@ -59,13 +59,13 @@ const idleTime = 20 * time.Second
 func newSite(env stage.Env, o Options) (*site, error) {
 	s := &site{env: env, options: o}
 	p := env.Platform
-	s.settle(p)
+	s.selectGroups(p)
 	if s.env.Platform.Auth.ConfiguresRealm() && s.env.Platform.S3.HasMinIOAPI() {
 		s.roles = env.Keycloak.Realm.ClientRoles(platform.S3ConsoleClientID)
 	}
 	if !s.env.Platform.S3.InstallsMinIO() {
 		var err error
-		s.http, err = s.patient()
+		s.http, err = s.proofHTTPClient()
 		return s, err
 	}
 	s.root = kube.NewGenerated(env.Kube, p.S3.Namespace, minio.RootSecret, map[string]kube.Generate{
@@ -76,8 +76,8 @@ func newSite(env stage.Env, o Options) (*site, error) {
 	return s, nil
 }
 
-// patient is a client of the public address for requests that are made once.
-func (s *site) patient() (*http.Client, error) {
+// proofHTTPClient is a client of the public address for requests that are made once.
+func (s *site) proofHTTPClient() (*http.Client, error) {
 	client, err := s.env.Public()
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func (s *site) patient() (*http.Client, error) {
 	return client, nil
 }
 
-// settle decides which groups have buckets. A name that can have none is told and left out.
-func (s *site) settle(p platform.Platform) {
+// selectGroups decides which groups have buckets. A name that can have none is told and left out.
+func (s *site) selectGroups(p platform.Platform) {
 	var names []string
 	for _, path := range p.Auth.Groups {
 		path = strings.Trim(path, "/")

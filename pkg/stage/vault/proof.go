@@ -50,13 +50,13 @@ func (p *proof) run(ctx context.Context) (missing string, err error) {
 	if err != nil {
 		return "", err
 	}
-	made := witnesses{realm: p.site.env.Keycloak.Realm, platform: p.site.env.Platform}
+	made := proofUsers{realm: p.site.env.Keycloak.Realm, platform: p.site.env.Platform}
 	defer func() { err = made.clean(ctx, err) }()
-	user, err := made.token(ctx, witness, ourGroup)
+	user, err := made.token(ctx, proofUser, ourGroup)
 	if err != nil {
 		return "", fmt.Errorf("a user to try Vault with: %w", err)
 	}
-	neighbour, err := made.token(ctx, otherWitness, "")
+	neighbour, err := made.token(ctx, otherProofUser, "")
 	if err != nil {
 		return "", fmt.Errorf("a user to try Vault with: %w", err)
 	}

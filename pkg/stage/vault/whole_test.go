@@ -309,7 +309,7 @@ func (l *lab) client() *vault.Client {
 func (l *lab) leavesNothing(t *testing.T) {
 	t.Helper()
 	realm := stage.NewKeycloak(l.env.Platform, l.env.Kube).Realm
-	for _, name := range []string{witness, otherWitness} {
+	for _, name := range []string{proofUser, otherProofUser} {
 		if _, err := realm.FindUser(t.Context(), name); !errors.Is(err, keycloak.ErrNoUser) {
 			t.Errorf("user %s is left: %v", name, err)
 		}
