@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 )
 
 // proofToken logs a user in through a client that is made for it, as a copy of another, and gives the claims of the access token.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
 
 func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {

@@ -16,9 +16,9 @@ import (
 const (
 	proofUser      = vault.ProofPrefix + "one"
 	otherProofUser = vault.ProofPrefix + "two"
-	ourGroup     = vault.ProofPrefix + "ours"
-	theirGroup   = vault.ProofPrefix + "theirs"
-	proofClient  = vault.ProofPrefix + "vault"
+	ourGroup       = vault.ProofPrefix + "ours"
+	theirGroup     = vault.ProofPrefix + "theirs"
+	proofClient    = vault.ProofPrefix + "vault"
 )
 
 // cleanTime bounds the cleaning up after an interruption.
