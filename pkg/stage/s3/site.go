@@ -2,14 +2,11 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -173,19 +170,11 @@ func (s *site) credentials(ctx context.Context) (s3.Credentials, error) {
 
 // namedCredentials are those of a MinIO that was there before.
 func namedCredentials(ctx context.Context, client *kube.Client, named string) (s3.Credentials, error) {
-	namespace, name, ok := strings.Cut(named, "/")
-	if !ok {
-		return s3.Credentials{}, errors.New("s3.credentialsSecret: not namespace/name of a Secret")
-	}
-	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := client.NamedSecret(ctx, "s3.credentialsSecret", named, minio.RootUserKey, minio.RootPasswordKey)
 	if err != nil {
-		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: %w", kube.Explain(err))
+		return s3.Credentials{}, err
 	}
-	user, password := string(secret.Data[minio.RootUserKey]), string(secret.Data[minio.RootPasswordKey])
-	if user == "" || password == "" {
-		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: secret %s has no %s and %s", named, minio.RootUserKey, minio.RootPasswordKey)
-	}
-	return s3.NewCredentials(user, password, "", time.Time{}), nil
+	return s3.NewCredentials(secret[minio.RootUserKey], secret[minio.RootPasswordKey], "", time.Time{}), nil
 }
 
 // afterServer are the steps without which the server's own API is not to be used.

@@ -153,18 +153,11 @@ func (s *site) token(ctx context.Context) (vault.Secret, error) {
 }
 
 func namedToken(ctx context.Context, client *kube.Client, named string) (vault.Secret, error) {
-	namespace, name, ok := strings.Cut(named, "/")
-	if !ok {
-		return vault.Secret{}, errors.New("vault.credentialsSecret: not namespace/name of a Secret")
-	}
-	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := client.NamedSecret(ctx, "vault.credentialsSecret", named, "token")
 	if err != nil {
-		return vault.Secret{}, fmt.Errorf("vault.credentialsSecret: %w", kube.Explain(err))
+		return vault.Secret{}, err
 	}
-	if len(secret.Data["token"]) == 0 {
-		return vault.Secret{}, fmt.Errorf("vault.credentialsSecret: secret %s has no key \"token\"", named)
-	}
-	return vault.NewSecret(strings.TrimSpace(string(secret.Data["token"]))), nil
+	return vault.NewSecret(strings.TrimSpace(secret["token"])), nil
 }
 
 // devToken is the one that a server in dev mode made for itself; it stands in its pod only.
