@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 )
 
 func TestManual(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 )
 
 var bothNames = []string{"onyxia.demo.test", "*.lab.demo.test"}

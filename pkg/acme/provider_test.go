@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 )
 
 // troubled is a provider that does what real ones do on their bad days.

@@ -31,9 +31,6 @@ type Output[T any] struct {
 // NewOutput makes an output of the step with that ID.
 func NewOutput[T any](from ID) *Output[T] { return &Output[T]{from: from} }
 
-// From is the step that makes the value known.
-func (o *Output[T]) From() ID { return o.from }
-
 // Set makes the value known. The owning step calls it whenever it observes the value.
 func (o *Output[T]) Set(v T) {
 	o.mu.Lock()

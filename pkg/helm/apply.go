@@ -78,8 +78,8 @@ func (r *ReleaseResource) upgrade(ctx context.Context, seen *Seen) error {
 	return r.explain(ctx, p.client, err)
 }
 
-// unlock marks a revision that a cut-off run left as pending as failed; Helm refuses to touch it otherwise.
-func (r *ReleaseResource) unlock(ctx context.Context, stored *Stored) error {
+// failPending marks a revision that a cut-off run left as pending as failed; Helm refuses to touch it otherwise.
+func (r *ReleaseResource) failPending(ctx context.Context, stored *Stored) error {
 	switch release.Status(stored.Status) {
 	case release.StatusDeployed, release.StatusFailed, release.StatusSuperseded:
 		return nil

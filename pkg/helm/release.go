@@ -164,7 +164,7 @@ func (r *ReleaseResource) Apply(ctx context.Context, seen *Seen) error {
 	case len(seen.Drift.Fields) > 0:
 		return r.mend(ctx, seen.Drift)
 	}
-	if err := r.unlock(ctx, stored); err != nil {
+	if err := r.failPending(ctx, stored); err != nil {
 		return err
 	}
 	return r.upgrade(ctx, seen)

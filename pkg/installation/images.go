@@ -13,7 +13,7 @@ func idleImages(env stage.Env) []string {
 	p := env.Platform
 	controller := func(name string) string {
 		switch {
-		case p.Ingress.Mode == "existing":
+		case p.Ingress.Existing():
 			return "ingress.mode is existing"
 		case env.IngressController() != name:
 			return "the controller is " + env.IngressController()
@@ -22,7 +22,7 @@ func idleImages(env stage.Env) []string {
 	}
 	vault := func(flavor string) string {
 		switch {
-		case !p.HasVault() || p.Vault.Mode == "external":
+		case !p.HasVault() || p.Vault.External():
 			return "vault.mode is " + p.Vault.Mode
 		case p.Vault.Flavor != flavor:
 			return "vault.flavor is " + p.Vault.Flavor
@@ -35,14 +35,14 @@ func idleImages(env stage.Env) []string {
 		}
 		return why
 	}
-	ownDatabase := p.Auth.Mode == "install" && (p.Auth.Database.Mode == "" || p.Auth.Database.Mode == "install")
+	ownDatabase := p.Auth.InstallsDatabase()
 	why := map[string]string{
 		"traefik":       controller("traefik"),
 		"ingress-nginx": controller("ingress-nginx"),
-		"keycloak":      unless(p.Auth.Mode == "install", "auth.mode is "+p.Auth.Mode),
+		"keycloak":      unless(p.Auth.InstallsKeycloak(), "auth.mode is "+p.Auth.Mode),
 		"curl":          unless(p.HasAuth(), "auth.mode is "+p.Auth.Mode),
 		"postgres":      unless(ownDatabase, "there is no database to install"),
-		"minio":         unless(p.HasS3() && p.S3.Mode == "install", "there is no MinIO to install"),
+		"minio":         unless(p.HasS3() && p.S3.InstallsMinIO(), "there is no MinIO to install"),
 		"vault":         vault("vault"),
 		"openbao":       vault("openbao"),
 	}

@@ -210,7 +210,7 @@ func TestAppFollowsTheStages(t *testing.T) {
 	s.up(t, "auth")
 	same(t, s.data(t, "app"), map[string]string{"is": "app", "login": "yes"})
 
-	run, needed, err := s.open(t).Forsaking(t.Context(), nil, []string{"auth"})
+	run, needed, err := s.open(t).WithoutStages(t.Context(), nil, []string{"auth"})
 	if err != nil || !needed {
 		t.Fatalf("%v, %v", needed, err)
 	}
@@ -225,7 +225,7 @@ func TestAppFollowsTheStages(t *testing.T) {
 	same(t, s.data(t, "auth"), map[string]string{"is": "auth"})
 
 	for name, names := range map[string][]string{"the app goes too": {"auth", "app"}, "the app does not know of it": {"ingress"}} {
-		if _, needed, err := s.open(t).Forsaking(t.Context(), nil, names); needed || err != nil {
+		if _, needed, err := s.open(t).WithoutStages(t.Context(), nil, names); needed || err != nil {
 			t.Errorf("%s: %v, %v", name, needed, err)
 		}
 	}

@@ -56,10 +56,10 @@ func moves(last, next platform.Config, stands map[string]bool) []string {
 // database is the mode of Keycloak's database; nothing where Keycloak is not ours.
 func database(c platform.Config) string {
 	switch {
-	case c.Auth.Mode != "install":
+	case !c.Auth.InstallsKeycloak():
 		return ""
 	case c.Auth.Database.Mode == "":
-		return "install"
+		return platform.DatabaseInstall
 	}
 	return c.Auth.Database.Mode
 }

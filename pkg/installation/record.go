@@ -87,7 +87,7 @@ func (s *recordStore) put(ctx context.Context, key string, value *string) error 
 	_, err = maps.Patch(ctx, RecordName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: kube.FieldManager})
 	if apierrors.IsNotFound(err) && value != nil {
 		object := &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: RecordName, Labels: map[string]string{"app.kubernetes.io/managed-by": kube.FieldManager}},
+			ObjectMeta: metav1.ObjectMeta{Name: RecordName, Labels: map[string]string{kube.ManagedByLabel: kube.FieldManager}},
 			Data:       map[string]string{key: *value},
 		}
 		_, err = maps.Create(ctx, object, metav1.CreateOptions{FieldManager: kube.FieldManager})

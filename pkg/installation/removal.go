@@ -34,7 +34,7 @@ func (i *Installation) Removal(ctx context.Context, report func(engine.Event), n
 	if err != nil {
 		return nil, err
 	}
-	// Run also selects an app that has to be configured anew; that comes before the removal, see Forsaking.
+	// Run also selects an app that has to be configured anew; that comes before the removal, see WithoutStages.
 	run.Selected = func(s engine.Step) bool {
 		return slices.Contains(names, s.Stage) || whole && s.Stage == baseStage
 	}
@@ -48,9 +48,9 @@ func (i *Installation) Removal(ctx context.Context, report func(engine.Event), n
 	return &Removal{Plan: plan, run: run}, nil
 }
 
-// Forsaking is the run that configures Onyxia without the named stages, before they are taken away. It is not needed when
+// WithoutStages is the run that configures Onyxia without the named stages, before they are taken away. It is not needed when
 // Onyxia does not stand, goes itself, or does not know of them.
-func (i *Installation) Forsaking(ctx context.Context, report func(engine.Event), names []string) (engine.Run, bool, error) {
+func (i *Installation) WithoutStages(ctx context.Context, report func(engine.Event), names []string) (engine.Run, bool, error) {
 	known := slices.ContainsFunc(i.stages, func(s stage.Stage) bool {
 		return s.Rerenders && i.Present[s.Name] && slices.Contains(names, s.Name)
 	})

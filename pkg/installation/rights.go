@@ -45,11 +45,11 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		add(namespace, "rbac.authorization.k8s.io", verbs, "rolebindings", "roles")
 		add(namespace, "", []string{"create"}, "pods/portforward")
 	}
-	if p := i.Platform; slices.Contains(names, "vault") && p.Vault.Mode == "install" {
+	if p := i.Platform; slices.Contains(names, "vault") && p.Vault.Mode == platform.VaultInstall {
 		// Vault's answer to its initialisation is laid down beside its data.
 		add(p.Vault.Namespace, "", []string{"create"}, "pods/exec")
 	}
-	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.Mode == "install" && p.Auth.Database.Mode == "cloudnative-pg" {
+	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.InstallsKeycloak() && p.Auth.Database.Mode == platform.DatabaseCloudNativePG {
 		add(p.Auth.Namespace, "postgresql.cnpg.io", verbs, "clusters")
 	}
 	if writes {
@@ -91,13 +91,13 @@ func (i *Installation) ingressNamespace() string {
 func (i *Installation) namespaces(names []string) []string {
 	p := i.Platform
 	byStage := map[string]string{"ingress": i.ingressNamespace(), "tls": i.ingressNamespace()}
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		byStage["auth"] = p.Auth.Namespace
 	}
-	if p.S3.Mode == "install" {
+	if p.S3.InstallsMinIO() {
 		byStage["s3"] = p.S3.Namespace
 	}
-	if p.Vault.Mode != "external" {
+	if !p.Vault.External() {
 		byStage["vault"] = p.Vault.Namespace
 	}
 	all := []string{p.Namespace()}

@@ -62,8 +62,8 @@ type account struct {
 	own *Admin
 }
 
-// standing is what was seen of the account.
-type standing struct {
+// accountSeen is what was seen of the account.
+type accountSeen struct {
 	// there says that it can log in.
 	there bool
 	// lacking are the rights that its token does not hold.
@@ -74,16 +74,16 @@ type standing struct {
 	blocked, fix string
 }
 
-func (a *account) Observe(ctx context.Context) (standing, error) {
+func (a *account) Observe(ctx context.Context) (accountSeen, error) {
 	err := a.own.Login(ctx)
 	switch {
 	case errors.Is(err, ErrCredentials):
-		s := standing{}
+		s := accountSeen{}
 		return s, a.canBeMade(ctx, &s)
 	case err != nil:
-		return standing{}, err
+		return accountSeen{}, err
 	}
-	s := standing{there: true}
+	s := accountSeen{there: true}
 	if s.lacking, err = a.lacking(ctx); err != nil || len(s.lacking) == 0 {
 		return s, err
 	}
@@ -146,7 +146,7 @@ func (a *account) realmThere(ctx context.Context) (bool, error) {
 
 // canBeMade looks whether an administrator can log in to make the account, and whether its name is free. It tries the login
 // twice: a new server may answer a moment before it has made its administrator (seen on 23.0.7).
-func (a *account) canBeMade(ctx context.Context, s *standing) error {
+func (a *account) canBeMade(ctx context.Context, s *accountSeen) error {
 	err := a.Bootstrap.Login(ctx)
 	if errors.Is(err, ErrCredentials) {
 		select {
@@ -187,7 +187,7 @@ func (s ServiceAccount) foreign() string {
 // administratorPause is how long a new server is given to make its administrator.
 const administratorPause = 2 * time.Second
 
-func (a *account) Plan(s standing) engine.Change {
+func (a *account) Plan(s accountSeen) engine.Change {
 	var fields []engine.Field
 	for _, role := range s.lacking {
 		fields = append(fields, engine.Field{Path: "serviceaccount.roles", To: role})
@@ -207,7 +207,7 @@ func (a *account) Plan(s standing) engine.Change {
 	return engine.Change{Action: engine.Unchanged}
 }
 
-func (a *account) Apply(ctx context.Context, s standing) error {
+func (a *account) Apply(ctx context.Context, s accountSeen) error {
 	defer a.own.Reauthenticate()
 	master := a.Bootstrap.Realm("master")
 	if !s.there {

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
 
 // minioLab is a realm with the clients of S3: the claim "policy" names the roles that a user has of client minio.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
 
 func TestAnyHost(t *testing.T) {

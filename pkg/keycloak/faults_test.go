@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 )
 
 func killedHalfWay(ctx context.Context, t *testing.T, server *keycloaktest.Server) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 )
 
 // kcadm runs Keycloak's own command line as a script would, and counts what it sends.

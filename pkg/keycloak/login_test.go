@@ -16,24 +16,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 )
-
-// client adds a client as an administrator would, with its mappers.
-func (l *lab) client(ctx context.Context, t *testing.T, c Client, mappers ...Mapper) {
-	t.Helper()
-	want, err := l.realm.wantedClient(ctx, c)
-	must(t, err)
-	whole := want.without(defaultScopes).over(document{"clientId": c.ID})
-	list := []document{}
-	for _, m := range mappers {
-		list = append(list, m.document().over(document{"name": m.Name}))
-	}
-	whole["protocolMappers"] = list
-	_, err = l.realm.admin.create(ctx, l.realm.path("/clients"), whole)
-	must(t, err)
-	l.realm.clients.Forget()
-}
 
 // proofToken logs a user in through a client that is made for it, as a copy of another, and gives the claims of the access token.
 func (l *lab) proofToken(ctx context.Context, t *testing.T, user, password, original string, more ...Mapper) Claims {

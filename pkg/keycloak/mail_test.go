@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 )
 
 // mailServer takes mails from those who log in with the password, and keeps them (RFC 5321, RFC 4954).

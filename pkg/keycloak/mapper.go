@@ -28,42 +28,15 @@ func (m Mapper) document() document {
 	return document{"protocol": "openid-connect", "protocolMapper": m.Type, "config": config}
 }
 
-// owner is what a mapper belongs to: a client or a client scope.
-type owner struct {
-	step   engine.ID
-	find   func(context.Context) (document, error)
-	path   string
-	forget func()
-}
-
 // MapperStep gives the step of a mapper of a client. It needs the client's step. Removing it deletes the mapper if it is still
 // as we want it.
 func (r *Realm) MapperStep(clientID string, m Mapper, needs ...engine.ID) engine.Step {
-	return r.mapperStep(m, clientID, owner{
-		step:   ClientStepID(clientID),
-		find:   func(ctx context.Context) (document, error) { return r.findClient(ctx, clientID) },
-		path:   "/clients/",
-		forget: r.clients.Forget,
-	}, needs)
-}
-
-// ScopeMapperStep gives the step of a mapper of a client scope. It needs the scope's step.
-func (r *Realm) ScopeMapperStep(scope string, m Mapper, needs ...engine.ID) engine.Step {
-	return r.mapperStep(m, "scope."+scope, owner{
-		step:   ScopeStepID(scope),
-		find:   func(ctx context.Context) (document, error) { return r.findScope(ctx, scope) },
-		path:   "/client-scopes/",
-		forget: r.scopes.Forget,
-	}, needs)
-}
-
-func (r *Realm) mapperStep(m Mapper, place string, o owner, needs []engine.ID) engine.Step {
 	models := func(ctx context.Context) (string, document, error) {
-		holder, err := o.find(ctx)
+		holder, err := r.findClient(ctx, clientID)
 		if err == nil && holder == nil {
-			err = &engine.NotYetError{After: o.step}
+			err = &engine.NotYetError{After: ClientStepID(clientID)}
 		}
-		return r.path(o.path + url.PathEscape(holder.text("id")) + "/protocol-mappers/models"), holder, err
+		return r.path("/clients/" + url.PathEscape(holder.text("id")) + "/protocol-mappers/models"), holder, err
 	}
 	one := func(ctx context.Context, seen document) (string, error) {
 		path, _, err := models(ctx)
@@ -93,7 +66,7 @@ func (r *Realm) mapperStep(m Mapper, place string, o owner, needs []engine.ID) e
 				}
 				return r.admin.put(ctx, path, want.over(seen))
 			},
-			forget: o.forget,
+			forget: r.clients.Forget,
 			drop: func(ctx context.Context, seen document) error {
 				path, err := one(ctx, seen)
 				if err != nil {
@@ -105,7 +78,7 @@ func (r *Realm) mapperStep(m Mapper, place string, o owner, needs []engine.ID) e
 				if !m.Sole {
 					return hindrance{}, nil
 				}
-				holder, err := o.find(ctx)
+				holder, err := r.findClient(ctx, clientID)
 				if err != nil {
 					return hindrance{}, err
 				}
@@ -115,5 +88,5 @@ func (r *Realm) mapperStep(m Mapper, place string, o owner, needs []engine.ID) e
 		ours: func(s sight) bool { return len(s.want.differences("", s.seen)) == 0 },
 		why:  "mapper " + m.Name + " was changed by somebody else",
 	}
-	return engine.New(engine.ID("mapper.keycloak/"+place+"."+m.Name), mapper, append(needs, o.step)...)
+	return engine.New(engine.ID("mapper.keycloak/"+clientID+"."+m.Name), mapper, append(needs, ClientStepID(clientID))...)
 }

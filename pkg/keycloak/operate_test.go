@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 )
 
 func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
@@ -202,7 +202,7 @@ func twoDatalabs(ctx context.Context, t *testing.T, server *keycloaktest.Server)
 	_, plan = foreign.plan(ctx, t)
 	change = plan.Steps[0].Change
 	expect(t, change.Action == engine.Blocked && strings.Contains(change.Why, "did not make") && change.Fix != "", "somebody else's client: %+v", change)
-	err := (&account{ServiceAccount: foreign.account, own: foreign.own}).Apply(ctx, standing{})
+	err := (&account{ServiceAccount: foreign.account, own: foreign.own}).Apply(ctx, accountSeen{})
 	expect(t, err != nil && strings.Contains(err.Error(), "did not make"), "somebody else's client was taken: %v", err)
 }
 

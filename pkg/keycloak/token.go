@@ -115,10 +115,9 @@ func (a *Admin) Login(ctx context.Context) error {
 
 // tokens is the token endpoint's answer (RFC 6749 section 5.1).
 type tokens struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	IDToken      string `json:"id_token"`
-	ExpiresIn    int    `json:"expires_in"`
+	AccessToken string `json:"access_token"`
+	IDToken     string `json:"id_token"`
+	ExpiresIn   int    `json:"expires_in"`
 }
 
 // grant asks the token endpoint at the address that the admin API has, so that it also works through a tunnel. With the

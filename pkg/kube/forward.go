@@ -2,13 +2,10 @@ package kube
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"sync"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -188,10 +185,4 @@ func (t *Tunnel) stands(ctx context.Context) bool {
 		return !apierrors.IsNotFound(err)
 	}
 	return p.UID == t.link.to.uid && p.DeletionTimestamp == nil
-}
-
-// HTTPClient sends every request through the tunnel, whatever the host in its URL; with a TLS configuration also https
-// ones. It asks no proxy.
-func HTTPClient(t *Tunnel, config *tls.Config) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: t.DialContext, TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: readers, IdleConnTimeout: time.Minute}}
 }

@@ -82,7 +82,7 @@ func TestForwardReachesTheProgramBehindAService(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer tunnel.Close()
-			if got, err := get(t.Context(), kube.HTTPClient(tunnel, nil), "http://keycloak.example.org/x"); err != nil || got != "one keycloak.example.org 0" {
+			if got, err := get(t.Context(), tunnelClient(tunnel, nil), "http://keycloak.example.org/x"); err != nil || got != "one keycloak.example.org 0" {
 				t.Errorf("%q %v", got, err)
 			}
 		})
@@ -104,7 +104,7 @@ func TestForwardCarriesManyConnectionsAndMuchAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tunnel.Close()
-	client := kube.HTTPClient(tunnel, nil)
+	client := tunnelClient(tunnel, nil)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -136,7 +136,7 @@ func TestForwardSpeaksTLSToTheFarEnd(t *testing.T) {
 	}
 	defer tunnel.Close()
 	trust := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	got, err := get(t.Context(), kube.HTTPClient(tunnel, &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}), "https://example.com/")
+	got, err := get(t.Context(), tunnelClient(tunnel, &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}), "https://example.com/")
 	if err != nil || got != "example.com" {
 		t.Errorf("%q %v", got, err)
 	}
@@ -152,7 +152,7 @@ func TestForwardFindsTheNewPodAfterARestart(t *testing.T) {
 	}
 	defer tunnel.Close()
 	fresh := func() *http.Client {
-		client := kube.HTTPClient(tunnel, nil)
+		client := tunnelClient(tunnel, nil)
 		client.Transport.(*http.Transport).DisableKeepAlives = true
 		return client
 	}
@@ -211,7 +211,7 @@ func TestForwardTellsWhatThePodSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tunnel.Close()
-	_, err = get(t.Context(), kube.HTTPClient(tunnel, nil), "http://x/")
+	_, err = get(t.Context(), tunnelClient(tunnel, nil), "http://x/")
 	if err == nil || !strings.Contains(err.Error(), "connection refused") || !strings.Contains(err.Error(), "service "+ns+"/web port 8080") {
 		t.Errorf("got %v", err)
 	}
@@ -219,7 +219,7 @@ func TestForwardTellsWhatThePodSays(t *testing.T) {
 	server := &httptest.Server{Listener: listen(), Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up") })}}
 	server.Start()
 	defer server.Close()
-	if got, err := get(t.Context(), kube.HTTPClient(tunnel, nil), "http://x/"); err != nil || got != "up" {
+	if got, err := get(t.Context(), tunnelClient(tunnel, nil), "http://x/"); err != nil || got != "up" {
 		t.Errorf("%q %v", got, err)
 	}
 }
@@ -255,7 +255,7 @@ func TestForwardTakesReadyPodsOnlyUnlessAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		if got, err := get(t.Context(), kube.HTTPClient(tunnel, nil), "http://x/"); err != nil || got != "sealed x 0" {
+		if got, err := get(t.Context(), tunnelClient(tunnel, nil), "http://x/"); err != nil || got != "sealed x 0" {
 			t.Errorf("%s: %q %v", name, got, err)
 		}
 		if err := tunnel.Close(); err != nil {
@@ -364,7 +364,7 @@ func TestForwardWithoutWebSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tunnel.Close()
-	if got, err := get(t.Context(), kube.HTTPClient(tunnel, nil), "http://x/"); err != nil || got != "one x 0" {
+	if got, err := get(t.Context(), tunnelClient(tunnel, nil), "http://x/"); err != nil || got != "one x 0" {
 		t.Errorf("%q %v", got, err)
 	}
 	mu.Lock()
@@ -381,4 +381,9 @@ func TestForwardWithoutRights(t *testing.T) {
 	if !errors.As(kube.Explain(err), &denied) || denied.Missing[0] != (kube.Right{Verb: "get", Resource: "pods", Namespace: ns}) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// tunnelClient sends every request through the tunnel, whatever the host in its URL; with a TLS configuration also https ones.
+func tunnelClient(t *kube.Tunnel, config *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: t.DialContext, TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute}}
 }

@@ -10,17 +10,14 @@ func Literal(value string) Generate {
 	return func() ([]byte, error) { return []byte(value), nil }
 }
 
-// RandomBytes makes n bytes as they come; not to be used where a text is expected.
-func RandomBytes(n int) Generate {
-	return func() ([]byte, error) {
-		b := make([]byte, n)
-		_, err := rand.Read(b)
-		return b, err
-	}
-}
-
 // alphabet has no sign that a shell, a URL, YAML or a connection string reads in its own way.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// How long the secrets are that Password makes. 40 letters and digits are 238 bits, 32 are 190.
+const (
+	SecretLength   = 40
+	PasswordLength = 32
+)
 
 // Password makes a text of letters and digits, nearly 6 bits of chance each.
 func Password(length int) Generate {

@@ -55,7 +55,7 @@ func TestGeneratedOnceAndNeverAgain(t *testing.T) {
 		t.Errorf("want one GET for both, got %v", got)
 	}
 
-	more := kube.NewGenerated(c, ns, "keycloak-db", map[string]kube.Generate{"username": kube.Literal("other"), "password": kube.Password(8), "admin.key": kube.RandomBytes(16)})
+	more := kube.NewGenerated(c, ns, "keycloak-db", map[string]kube.Generate{"username": kube.Literal("other"), "password": kube.Password(8), "admin.key": kube.Password(16)})
 	change = plan(t, more)
 	wantAction(t, change, engine.Configure)
 	if len(change.Fields) != 1 || change.Fields[0] != (engine.Field{Path: "data[admin.key]", Secret: true}) {

@@ -22,10 +22,9 @@ const ManagedByLabel = "app.kubernetes.io/managed-by"
 // Object is one Kubernetes object, written by server-side apply under FieldManager. Only the fields that it names are
 // compared and written; others may add theirs.
 type Object struct {
-	client   *Client
-	want     func(context.Context) (*unstructured.Unstructured, error)
-	kindFrom engine.ID
-	force    bool
+	client *Client
+	want   func(context.Context) (*unstructured.Unstructured, error)
+	force  bool
 
 	// seen is what was observed last, if nothing was written since and nobody asked for its health yet.
 	mu   sync.Mutex
@@ -41,9 +40,6 @@ var (
 
 // ObjectOption changes how an object is observed or applied.
 type ObjectOption func(*Object)
-
-// KindFrom names the step that brings the custom resource definition of the object's kind.
-func KindFrom(id engine.ID) ObjectOption { return func(o *Object) { o.kindFrom = id } }
 
 // ForceConflicts takes fields over from other field managers. Client.ForceConflicts does it for all objects.
 func ForceConflicts() ObjectOption { return func(o *Object) { o.force = true } }
@@ -82,9 +78,6 @@ func (o *Object) Observe(ctx context.Context) (ObjectSeen, error) {
 	seen.Live, err = o.client.Get(ctx, seen.Want)
 	var unknown *UnknownKindError
 	if errors.As(err, &unknown) {
-		if o.kindFrom != "" {
-			return seen, &engine.NotYetError{After: o.kindFrom, Why: "the cluster does not know the kind " + unknown.Kind}
-		}
 		return seen, nil
 	}
 	if err != nil {

@@ -239,11 +239,6 @@ func TestObjectOfAnUnknownKind(t *testing.T) {
 	if err := apply(t.Context(), plain); !errors.As(err, &unknown) || unknown.Kind != "Gadget" {
 		t.Errorf("got %v", err)
 	}
-	_, err := kube.NewObject(c, kube.Fixed(want), kube.KindFrom("release.helm/gadgets")).Observe(t.Context())
-	var notYet *engine.NotYetError
-	if !errors.As(err, &notYet) || notYet.After != "release.helm/gadgets" {
-		t.Errorf("got %v", err)
-	}
 	if err := errors.Join(plain.Remove(t.Context()), plain.Gone(t.Context())); err != nil {
 		t.Errorf("what cannot be there is not in the way of a removal: %v", err)
 	}

@@ -20,8 +20,6 @@ type Input struct {
 	// CAConfigMap names the ConfigMap with the private authorities, in Onyxia's namespace, one certificate to a key (see
 	// CAFiles); empty for none.
 	CAConfigMap string
-	// Region and Values are put on top of the platform's app.region and app.values.
-	Region, Values map[string]any
 }
 
 // check says what cannot be rendered, before any of it is.
@@ -48,7 +46,7 @@ func (in Input) check(schema Schema) error {
 func (in Input) checkAuth(schema Schema) error {
 	auth := in.Platform.Auth
 	switch {
-	case schema == Schema4 && auth.Mode == "oidc":
+	case schema == Schema4 && auth.OtherIssuer():
 		return fmt.Errorf("onyxia chart %s logs in at Keycloak only, and auth.mode is oidc: take profile current", in.ChartVersion)
 	case schema == Schema4 && auth.GroupsClaim != "groups":
 		return fmt.Errorf("onyxia chart %s reads groups from the claim \"groups\" only, and auth.groupsClaim is %q: take profile current", in.ChartVersion, auth.GroupsClaim)
@@ -58,7 +56,7 @@ func (in Input) checkAuth(schema Schema) error {
 
 func (in Input) checkS3(schema Schema) error {
 	s3 := in.Platform.S3
-	if s3.Mode == "external" && s3.Kind == "ceph" && schema == Schema4 {
+	if s3.Mode == platform.S3External && s3.Kind == platform.S3KindCeph && schema == Schema4 {
 		return fmt.Errorf("onyxia chart %s knows MinIO and Amazon, and s3.kind is ceph, whose STS asks for a role: take profile current", in.ChartVersion)
 	}
 	return nil

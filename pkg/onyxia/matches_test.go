@@ -162,7 +162,7 @@ func TestMatchesToleratesDefaultsAndNewKeys(t *testing.T) {
 
 func TestMatchesWithoutRegionsOfOurs(t *testing.T) {
 	in := with(chart11, 1)(t)
-	in.Values = map[string]any{"api": map[string]any{"regions": nil}}
+	in.Platform.App.Values = map[string]any{"api": map[string]any{"regions": nil}}
 	if err := Matches(chart11, render(t, in), answerOf(t, "11-auth")); err != nil {
 		t.Errorf("the API has a region of its own, and that is a difference: %v", err)
 	}

@@ -50,8 +50,8 @@ func TestMerge(t *testing.T) {
 // A null takes away what is all ours, and is kept where the chart may have a default of its own.
 func TestNullsInTheAdminsValues(t *testing.T) {
 	in := with(chart11, 3)(t)
-	in.Region = object(t, `{"vault":null,"services":{"allowedURIPattern":null,"expose":{"route":null}}}`)
-	in.Values = object(t, `{"api":{"env":{"oidc.groups-claim":null},"resources":{"requests":{"cpu":null}},"livenessProbe":null},"web":{"env":{"NOT_THERE":null}}}`)
+	in.Platform.App.Region = object(t, `{"vault":null,"services":{"allowedURIPattern":null,"expose":{"route":null}}}`)
+	in.Platform.App.Values = object(t, `{"api":{"env":{"oidc.groups-claim":null},"resources":{"requests":{"cpu":null}},"livenessProbe":null},"web":{"env":{"NOT_THERE":null}}}`)
 	values := render(t, in)
 	region := onlyRegion(t, values)
 	for path, m := range map[string]map[string]any{
@@ -72,26 +72,10 @@ func TestNullsInTheAdminsValues(t *testing.T) {
 // A list of the admin's replaces ours: whoever writes api.regions writes the whole region.
 func TestTheAdminsOwnRegions(t *testing.T) {
 	in := with(chart11, 3)(t)
-	in.Values = object(t, `{"api":{"regions":[{"id":"theirs","services":{"singleNamespace":null,"expose":{"domain":"x"}}}]}}`)
+	in.Platform.App.Values = object(t, `{"api":{"regions":[{"id":"theirs","services":{"singleNamespace":null,"expose":{"domain":"x"}}}]}}`)
 	want := object(t, `{"id":"theirs","services":{"expose":{"domain":"x"}}}`)
 	if d := cmp.Diff(want, onlyRegion(t, render(t, in))); d != "" {
 		t.Error(d)
-	}
-}
-
-func TestOrderOfOverlays(t *testing.T) {
-	in := with(chart11, 1)(t)
-	in.Platform.App.Region = object(t, `{"name":"platform","description":"platform"}`)
-	in.Region = object(t, `{"name":"input"}`)
-	in.Platform.App.Values = object(t, `{"web":{"replicaCount":2,"name":"platform"}}`)
-	in.Values = object(t, `{"web":{"replicaCount":3}}`)
-	values := render(t, in)
-	region := onlyRegion(t, values)
-	if region["name"] != "input" || region["description"] != "platform" {
-		t.Errorf("region: %v", region)
-	}
-	if w := part(values, "web"); w["replicaCount"] != 3.0 || w["name"] != "platform" {
-		t.Errorf("web: %v", w)
 	}
 }
 

@@ -83,16 +83,13 @@ func examples() []example {
 			in := with(chart, 2, func(c *platform.Config) {
 				c.App.Region = map[string]any{
 					"name":     "Our lab",
-					"services": map[string]any{"quotas": map[string]any{"userEnabled": true, "user": map[string]any{"requests.cpu": 2, "count/pods": 10}}},
+					"services": map[string]any{"allowedURIPattern": nil, "quotas": map[string]any{"userEnabled": true, "user": map[string]any{"requests.cpu": 2, "count/pods": 10}}},
 				}
 				c.App.Values = map[string]any{
 					"web": map[string]any{"env": map[string]any{"GLOBAL_ALERT": "Closed on Friday"}, "replicaCount": 2},
+					"api": map[string]any{"resources": map[string]any{"requests": map[string]any{"cpu": nil}}, "env": map[string]any{"oidc.username-claim": nil}},
 				}
 			})(t)
-			in.Region = map[string]any{"services": map[string]any{"allowedURIPattern": nil}}
-			in.Values = map[string]any{
-				"api": map[string]any{"resources": map[string]any{"requests": map[string]any{"cpu": nil}}, "env": map[string]any{"oidc.username-claim": nil}},
-			}
 			return in
 		}
 	}

@@ -1,7 +1,5 @@
 package onyxia
 
-import "github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
-
 // regionID is sent along by browsers that have been here before: it stays the same whatever is added to the region.
 const (
 	regionID   = "datalab"
@@ -41,6 +39,3 @@ func newServices(in Input, authenticationMode string) services {
 		AllowedURIPattern:    "^https://",
 	}
 }
-
-// isAmazon tells an S3 server whose buckets are host names and whose STS has an address of its own.
-func isAmazon(s platform.S3) bool { return s.Mode == "external" && s.Kind == "aws" }

@@ -90,7 +90,7 @@ func newRegion11(in Input) (region11, error) {
 func newS3v11(p platform.Platform, seconds int64) s3v11 {
 	s := s3v11{
 		URL:             p.S3URL(),
-		PathStyleAccess: !isAmazon(p.S3),
+		PathStyleAccess: !p.S3.Amazon(),
 		Region:          p.S3.Region,
 		STS: sts{
 			DurationSeconds:   seconds,

@@ -87,7 +87,7 @@ func newS3v4(p platform.Platform, seconds int64) s3v4 {
 		DefaultDurationSeconds: seconds,
 		KeycloakParams:         newKeycloakParams(p, platform.S3ClientID),
 	}
-	if isAmazon(p.S3) {
+	if p.S3.Amazon() {
 		s.Type, s.RoleARN, s.RoleSessionName = "amazon", p.S3.RoleARN, "onyxia"
 	}
 	return s

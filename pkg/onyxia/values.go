@@ -31,9 +31,9 @@ func Values(in Input) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours = Merge(Merge(ours, in.Platform.App.Region), in.Region)
+	ours = Merge(ours, in.Platform.App.Region)
 	part(values, "api")["regions"] = []any{ours}
-	values = Merge(Merge(values, in.Platform.App.Values), in.Values)
+	values = Merge(values, in.Platform.App.Values)
 	return withoutOurNulls(values), nil
 }
 

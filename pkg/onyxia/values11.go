@@ -31,7 +31,7 @@ func newValues11(in Input) (values11, error) {
 		}
 		// Tokens that the realm gives to other applications are of no use at the API (RFC 9068 section 4). At an issuer that is
 		// not ours the claim is whatever it is.
-		if p.Auth.Mode != "oidc" {
+		if !p.Auth.OtherIssuer() {
 			a.Env["oidc.audience"] = p.Auth.ClientID
 		}
 		if len(p.Auth.Terms) > 0 {

@@ -7,16 +7,16 @@ func WithDefaults(c Config) Config {
 	set(&c.Hosts.Lab, "lab")
 	set(&c.Prefixes.User, "user-")
 	set(&c.Prefixes.Group, "projet-")
-	set(&c.Ingress.Mode, "install")
+	set(&c.Ingress.Mode, IngressInstall)
 	set(&c.Ingress.Class, "nginx")
-	set(&c.TLS.Mode, "acme")
+	set(&c.TLS.Mode, TLSACME)
 	set(&c.TLS.SecretName, "onyxia-tls")
 	set(&c.TLS.ACME.Server, "letsencrypt")
 	set(&c.App.Namespace, "onyxia")
 	authDefaults(&c.Auth)
 	s3Defaults(&c.S3, c.Auth.Session)
-	set(&c.Vault.Mode, "install")
-	set(&c.Vault.Flavor, "vault")
+	set(&c.Vault.Mode, VaultInstall)
+	set(&c.Vault.Flavor, VaultFlavorVault)
 	set(&c.Vault.Namespace, "vault")
 	set(&c.Vault.AuthPath, VaultAuth)
 	set(&c.Vault.KVEngine, "onyxia-kv")
@@ -26,7 +26,7 @@ func WithDefaults(c Config) Config {
 }
 
 func authDefaults(a *Auth) {
-	set(&a.Mode, "install")
+	set(&a.Mode, AuthInstall)
 	set(&a.Namespace, "keycloak")
 	set(&a.Realm, "datalab")
 	set(&a.ClientID, "onyxia")
@@ -74,8 +74,8 @@ const (
 )
 
 func s3Defaults(s *S3, session string) {
-	set(&s.Mode, "install")
-	set(&s.Kind, "minio")
+	set(&s.Mode, S3Install)
+	set(&s.Kind, S3KindMinIO)
 	set(&s.Namespace, "minio")
 	set(&s.Region, "us-east-1")
 	set(&s.Size, "100Gi")

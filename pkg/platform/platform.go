@@ -44,7 +44,7 @@ const KeycloakRelativePath = "/auth"
 
 // KeycloakURL is Keycloak's public address with its relative path, without a slash at the end.
 func (p Platform) KeycloakURL() string {
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		return "https://" + p.AuthHost() + KeycloakRelativePath
 	}
 	return strings.TrimRight(p.Auth.URL, "/")
@@ -52,7 +52,7 @@ func (p Platform) KeycloakURL() string {
 
 // Issuer is the one string that browser, API, MinIO and Vault must all be told.
 func (p Platform) Issuer() string {
-	if p.Auth.Mode == "oidc" {
+	if p.Auth.OtherIssuer() {
 		return p.Auth.URL
 	}
 	return p.KeycloakURL() + "/realms/" + p.Auth.Realm
@@ -60,7 +60,7 @@ func (p Platform) Issuer() string {
 
 // S3URL is the S3 endpoint as users and services see it.
 func (p Platform) S3URL() string {
-	if p.S3.Mode == "install" {
+	if p.S3.InstallsMinIO() {
 		return "https://" + p.MinIOHost()
 	}
 	return strings.TrimRight(p.S3.URL, "/")
@@ -69,7 +69,7 @@ func (p Platform) S3URL() string {
 // STSURL is where tokens are exchanged for S3 credentials, if not at the S3 endpoint itself: AWS has one host in each region
 // (AWS General Reference, endpoints of the Security Token Service; the domain is that of the role's partition).
 func (p Platform) STSURL() string {
-	if p.S3.Mode != "external" || p.S3.Kind != "aws" {
+	if !p.S3.Amazon() {
 		return ""
 	}
 	domain := "amazonaws.com"
@@ -81,7 +81,7 @@ func (p Platform) STSURL() string {
 
 // VaultURL is Vault's address as the browser sees it.
 func (p Platform) VaultURL() string {
-	if p.Vault.Mode == "external" {
+	if p.Vault.External() {
 		return strings.TrimRight(p.Vault.URL, "/")
 	}
 	return "https://" + p.VaultHost()
@@ -130,13 +130,13 @@ func (p Platform) DiscoveryURL() string {
 func (p Platform) Namespace() string { return p.App.Namespace }
 
 // HasAuth, HasS3 and HasVault tell which parts the configuration wants at all.
-func (p Platform) HasAuth() bool { return p.Auth.Mode != "none" }
+func (p Platform) HasAuth() bool { return p.Auth.Mode != AuthNone }
 
 // HasS3 tells whether there is an S3 part; it needs tokens, so not without auth.
-func (p Platform) HasS3() bool { return p.S3.Mode != "none" && p.HasAuth() }
+func (p Platform) HasS3() bool { return p.S3.Mode != S3None && p.HasAuth() }
 
 // HasVault tells whether there is a Vault part; it needs tokens, so not without auth.
-func (p Platform) HasVault() bool { return p.Vault.Mode != "none" && p.HasAuth() }
+func (p Platform) HasVault() bool { return p.Vault.Mode != VaultNone && p.HasAuth() }
 
 // maxLabel is how long a namespace or one part of a host's name may be (RFC 1123).
 const maxLabel = 63

@@ -30,18 +30,18 @@ func sessionDuration(s S3, session string) string {
 }
 
 // roles tells a server that gives credentials for roles: AWS and Ceph.
-func (s S3) roles() bool { return s.Mode == "external" && s.Kind != "minio" }
+func (s S3) roles() bool { return s.Mode == S3External && s.Kind != S3KindMinIO }
 
 // checkS3: a server of one's own needs what to reach it by, and credentials have their limits. Keys that would do nothing are
 // refused, so that nobody relies on them.
 func checkS3(c Config) error {
 	s := c.S3
-	if s.Mode == "none" || c.Auth.Mode == "none" {
+	if s.Mode == S3None || c.Auth.Mode == AuthNone {
 		return nil
 	}
 	errs := []error{s.checkDuration(c.Auth), s.checkHousekeeping()}
 	switch namespace, name, ok := strings.Cut(s.CredentialsSecret, "/"); {
-	case s.Mode != "external":
+	case s.Mode != S3External:
 	case s.roles() && s.RoleARN == "":
 		errs = append(errs, fmt.Errorf("s3.roleARN: an S3 server of kind %s gives credentials for a role only: name it, for instance arn:aws:iam::123456789012:role/onyxia", s.Kind))
 	case s.roles():
@@ -65,7 +65,7 @@ func (s S3) checkDuration(a Auth) error {
 		return fmt.Errorf("s3.sessionDuration is %s, and a role gives credentials for 12h at most: every user would be refused; set s3.sessionDuration: 12h", s.SessionDuration)
 	}
 	// At another issuer the session is not ours to set.
-	if session, err := time.ParseDuration(a.Session); err == nil && a.Mode != "oidc" && d > session {
+	if session, err := time.ParseDuration(a.Session); err == nil && !a.OtherIssuer() && d > session {
 		return fmt.Errorf("s3.sessionDuration: %s is longer than a login lasts (auth.session: %s)", s.SessionDuration, a.Session)
 	}
 	return nil

@@ -143,13 +143,13 @@ func checkExternal(c Config) error {
 			errs = append(errs, fmt.Errorf("%s: an https:// address is needed, because %s", key, because))
 		}
 	}
-	if c.Auth.Mode == "keycloak" || c.Auth.Mode == "oidc" {
+	if c.Auth.Mode == AuthKeycloak || c.Auth.OtherIssuer() {
 		need("auth.url", c.Auth.URL, "auth.mode is "+c.Auth.Mode)
 	}
-	if c.S3.Mode == "external" {
+	if c.S3.Mode == S3External {
 		need("s3.url", c.S3.URL, "s3.mode is external")
 	}
-	if c.Vault.Mode == "external" {
+	if c.Vault.External() {
 		need("vault.url", c.Vault.URL, "vault.mode is external")
 	}
 	if c.Vault.Replicas != 1 && c.Vault.Replicas != 3 {
@@ -180,7 +180,7 @@ func checkEAB(b EAB) error {
 func checkDatabase(a Auth) error {
 	db := a.Database
 	var errs []error
-	if db.Mode == "external" && a.Mode == "install" {
+	if db.Mode == DatabaseExternal && a.InstallsKeycloak() {
 		if db.Host == "" {
 			errs = append(errs, errors.New("auth.database.host: the server's name is needed, because auth.database.mode is external"))
 		}

@@ -14,7 +14,7 @@ import (
 // checkAuth says what cannot work, or would let strangers in, of the realm and its names.
 func checkAuth(c Config) error {
 	a := c.Auth
-	ours := a.Mode == "install" || a.Mode == "keycloak"
+	ours := a.InstallsKeycloak() || a.Mode == AuthKeycloak
 	var errs []error
 	if ours {
 		errs = append(errs, checkRealm(a.Realm), checkClaims(a))

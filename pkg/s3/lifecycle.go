@@ -31,19 +31,19 @@ func (l Lifecycle) rule() string {
 	return fmt.Sprintf("<ID>%s</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><NoncurrentVersionExpiration><NoncurrentDays>%d</NoncurrentDays></NoncurrentVersionExpiration>", versionsRule, l.VersionDays)
 }
 
-// SeenLifecycle is what a bucket's lifecycle says: our rule, empty for none, and those of others.
-type SeenLifecycle struct {
+// LifecycleSeen is what a bucket's lifecycle says: our rule, empty for none, and those of others.
+type LifecycleSeen struct {
 	Ours   string
 	others []innerRule
 }
 
 // Observe reads the rules.
-func (l Lifecycle) Observe(ctx context.Context) (SeenLifecycle, error) {
+func (l Lifecycle) Observe(ctx context.Context) (LifecycleSeen, error) {
 	rules, err := l.Client.lifecycle(ctx, l.Bucket)
 	if err != nil {
-		return SeenLifecycle{}, notYet(err, l.Bucket)
+		return LifecycleSeen{}, notYet(err, l.Bucket)
 	}
-	var seen SeenLifecycle
+	var seen LifecycleSeen
 	for _, r := range rules {
 		if r.ID == versionsRule {
 			seen.Ours = r.Inner
@@ -55,7 +55,7 @@ func (l Lifecycle) Observe(ctx context.Context) (SeenLifecycle, error) {
 }
 
 // Plan compares our rule only.
-func (l Lifecycle) Plan(seen SeenLifecycle) engine.Change {
+func (l Lifecycle) Plan(seen LifecycleSeen) engine.Change {
 	from, to := summary(seen.Ours), summary(l.rule())
 	if from == to {
 		return engine.Change{Action: engine.Unchanged}
@@ -89,7 +89,7 @@ func summary(inner string) string {
 }
 
 // Apply writes our rule beside those of others, or takes it away.
-func (l Lifecycle) Apply(ctx context.Context, seen SeenLifecycle) error {
+func (l Lifecycle) Apply(ctx context.Context, seen LifecycleSeen) error {
 	rules := make([]string, 0, len(seen.others)+1)
 	for _, r := range seen.others {
 		rules = append(rules, r.Inner)

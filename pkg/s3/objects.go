@@ -11,10 +11,9 @@ import (
 
 // Object is one entry of a listing.
 type Object struct {
-	Key       string    `xml:"Key"`
-	Size      int64     `xml:"Size"`
-	Modified  time.Time `xml:"LastModified"`
-	VersionID string    `xml:"VersionId"`
+	Key       string `xml:"Key"`
+	Size      int64  `xml:"Size"`
+	VersionID string `xml:"VersionId"`
 }
 
 // BucketInfo is one entry of the list of buckets.

@@ -27,8 +27,8 @@ func Owns(document []byte, id string) bool {
 // PolicyID is the step's ID.
 func PolicyID(name string) engine.ID { return engine.ID("policy.s3/" + name) }
 
-// SeenPolicy is a policy as the server has it.
-type SeenPolicy struct {
+// PolicySeen is a policy as the server has it.
+type PolicySeen struct {
 	Exists bool
 	Policy Policy
 	// Unreadable is why the document could not be read; such a one is written over.
@@ -36,20 +36,20 @@ type SeenPolicy struct {
 }
 
 // Observe reads the policy.
-func (c CannedPolicy) Observe(ctx context.Context) (SeenPolicy, error) {
+func (c CannedPolicy) Observe(ctx context.Context) (PolicySeen, error) {
 	document, err := c.Admin.PolicyDocument(ctx, c.Name)
 	if err != nil || document == nil {
-		return SeenPolicy{}, err
+		return PolicySeen{}, err
 	}
 	policy, err := ParsePolicy(document)
 	if err != nil {
-		return SeenPolicy{Exists: true, Unreadable: err.Error()}, nil
+		return PolicySeen{Exists: true, Unreadable: err.Error()}, nil
 	}
-	return SeenPolicy{Exists: true, Policy: policy}, nil
+	return PolicySeen{Exists: true, Policy: policy}, nil
 }
 
 // Plan compares what the two documents mean, not how they are written.
-func (c CannedPolicy) Plan(seen SeenPolicy) engine.Change {
+func (c CannedPolicy) Plan(seen PolicySeen) engine.Change {
 	switch {
 	case !seen.Exists:
 		return engine.Change{Action: engine.Create, Why: fmt.Sprintf("MinIO has no policy %q", c.Name)}
@@ -69,7 +69,7 @@ func (c CannedPolicy) Plan(seen SeenPolicy) engine.Change {
 }
 
 // theirs tells a policy that somebody else has written.
-func (c CannedPolicy) theirs(seen SeenPolicy) bool {
+func (c CannedPolicy) theirs(seen PolicySeen) bool {
 	return c.Shared && seen.Exists && (c.Want.ID == "" || seen.Policy.ID != c.Want.ID)
 }
 
@@ -122,7 +122,7 @@ func subject(s Statement) string {
 }
 
 // Apply writes the policy. MinIO uses it from the next request on, for credentials that are out already too.
-func (c CannedPolicy) Apply(ctx context.Context, _ SeenPolicy) error {
+func (c CannedPolicy) Apply(ctx context.Context, _ PolicySeen) error {
 	return c.Admin.PutPolicy(ctx, c.Name, c.Want)
 }
 

@@ -85,13 +85,13 @@ func TestCannedPolicyPlan(t *testing.T) {
 	old := want
 	old.Version = "2008-10-17"
 	for name, tc := range map[string]struct {
-		seen SeenPolicy
+		seen PolicySeen
 		want engine.Change
 	}{
-		"not there":  {SeenPolicy{}, engine.Change{Action: engine.Create, Why: `MinIO has no policy "stsonly"`}},
-		"the same":   {SeenPolicy{Exists: true, Policy: want}, engine.Change{Action: engine.Unchanged}},
-		"unreadable": {SeenPolicy{Exists: true, Unreadable: "why"}, engine.Change{Action: engine.Configure, Why: "why"}},
-		"version":    {SeenPolicy{Exists: true, Policy: old}, engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "Version", From: "2008-10-17", To: PolicyVersion}}}},
+		"not there":  {PolicySeen{}, engine.Change{Action: engine.Create, Why: `MinIO has no policy "stsonly"`}},
+		"the same":   {PolicySeen{Exists: true, Policy: want}, engine.Change{Action: engine.Unchanged}},
+		"unreadable": {PolicySeen{Exists: true, Unreadable: "why"}, engine.Change{Action: engine.Configure, Why: "why"}},
+		"version":    {PolicySeen{Exists: true, Policy: old}, engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "Version", From: "2008-10-17", To: PolicyVersion}}}},
 	} {
 		if got := step.Plan(tc.seen); fmt.Sprint(got) != fmt.Sprint(tc.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
@@ -114,16 +114,16 @@ func TestPolicyOfOthers(t *testing.T) {
 	theirs, unmarked := old, want
 	theirs.ID, unmarked.ID = "kubectl-onyxia onyxia.other.test", ""
 	for name, tc := range map[string]struct {
-		seen   SeenPolicy
+		seen   PolicySeen
 		action engine.Action
 		theirs bool
 	}{
-		"not there":          {SeenPolicy{}, engine.Create, false},
-		"ours, of before":    {SeenPolicy{Exists: true, Policy: old}, engine.Configure, false},
-		"ours":               {SeenPolicy{Exists: true, Policy: want}, engine.Unchanged, false},
-		"another datalab's":  {SeenPolicy{Exists: true, Policy: theirs}, engine.Blocked, true},
-		"the same by chance": {SeenPolicy{Exists: true, Policy: unmarked}, engine.Unchanged, true},
-		"unreadable":         {SeenPolicy{Exists: true, Unreadable: "why"}, engine.Blocked, true},
+		"not there":          {PolicySeen{}, engine.Create, false},
+		"ours, of before":    {PolicySeen{Exists: true, Policy: old}, engine.Configure, false},
+		"ours":               {PolicySeen{Exists: true, Policy: want}, engine.Unchanged, false},
+		"another datalab's":  {PolicySeen{Exists: true, Policy: theirs}, engine.Blocked, true},
+		"the same by chance": {PolicySeen{Exists: true, Policy: unmarked}, engine.Unchanged, true},
+		"unreadable":         {PolicySeen{Exists: true, Unreadable: "why"}, engine.Blocked, true},
 	} {
 		step := CannedPolicy{Name: "stsonly", Want: want, Shared: true}
 		if got := step.Plan(tc.seen); got.Action != tc.action || (got.Fix != "") != (tc.action == engine.Blocked) {
@@ -245,11 +245,11 @@ func TestLifecyclePlan(t *testing.T) {
 		"<Unclosed>": false,
 		"":           false,
 	} {
-		if got := l.Plan(SeenLifecycle{Ours: text}).Action == engine.Unchanged; got != same {
+		if got := l.Plan(LifecycleSeen{Ours: text}).Action == engine.Unchanged; got != same {
 			t.Errorf("unchanged is %v for %s", got, text)
 		}
 	}
-	if got := (Lifecycle{}).Plan(SeenLifecycle{}).Action; got != engine.Unchanged {
+	if got := (Lifecycle{}).Plan(LifecycleSeen{}).Action; got != engine.Unchanged {
 		t.Errorf("no rule, and none wanted: %s", got)
 	}
 }

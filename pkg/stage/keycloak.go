@@ -58,7 +58,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	k := &Keycloak{Namespace: p.Auth.Namespace, client: client, administrator: administratorOf(p)}
 	base := strings.TrimRight(p.Auth.URL, "/")
 	transport := externalTransport(p)
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		base = "http://" + keycloakService + "." + p.Auth.Namespace + ".svc" + platform.KeycloakRelativePath
 		transport = &http.Transport{DialContext: TunnelDialer(client, p.Auth.Namespace, keycloakService, keycloakPort, KeycloakReleaseID)}
 	} else {
@@ -66,13 +66,13 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	}
 	httpClient := &http.Client{Transport: transport}
 	k.Secret = kube.NewGenerated(client, k.Namespace, KeycloakAccountSecret, map[string]kube.Generate{
-		"clientSecret": kube.Password(secretLength),
+		"clientSecret": kube.Password(kube.SecretLength),
 	})
 	k.Bootstrap = keycloak.NewAdmin(base, httpClient, func(ctx context.Context) (keycloak.Credentials, error) {
 		return k.administrator.credentials(ctx, client)
 	})
 	var started string
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		started = KeycloakBootstrapUser
 	}
 	k.Account = keycloak.ServiceAccount{BootstrapUser: started, ID: keycloakAccount + p.Auth.Realm, Realm: p.Auth.Realm, Bootstrap: k.Bootstrap, Secret: k.secret}
@@ -80,9 +80,6 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	k.Realm = k.Own.Realm(p.Auth.Realm)
 	return k
 }
-
-// secretLength: 40 letters and digits are 238 bits.
-const secretLength = 40
 
 func (k *Keycloak) secret(ctx context.Context) (string, error) {
 	value, err := k.Secret.Value(ctx, "clientSecret")

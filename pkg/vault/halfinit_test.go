@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
 // A Vault that was killed between the writing of its keyring and of its seal is neither new nor initialised, whatever its

@@ -69,9 +69,8 @@ type Seal struct {
 	// Progress is how many shares have been given since the last reset.
 	Progress int `json:"progress"`
 	// Recovery says that the keys are recovery keys: they make root tokens, and open nothing.
-	Recovery    bool   `json:"recovery_seal"`
-	StorageType string `json:"storage_type"`
-	ClusterID   string `json:"cluster_id"`
+	Recovery  bool   `json:"recovery_seal"`
+	ClusterID string `json:"cluster_id"`
 }
 
 // A server that is being initialised, for instance on behalf of a run that was killed, has a barrier and no seal for some

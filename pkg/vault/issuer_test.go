@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 )
 
 // issuer stands in for a realm.

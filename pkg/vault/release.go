@@ -3,12 +3,14 @@ package vault
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
 // The two programs, which speak the same API and have charts of their own.
 const (
-	FlavorVault   = "vault"
-	FlavorOpenBao = "openbao"
+	FlavorVault   = platform.VaultFlavorVault
+	FlavorOpenBao = platform.VaultFlavorOpenBao
 )
 
 // GenerateRootPort is where OpenBao makes root tokens from key shares, if Release.GenerateRoot is set: on the pod's

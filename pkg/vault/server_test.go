@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 )
 
 // timeout is how long a step may take to become ready on a busy machine; on an idle one it takes some seconds.

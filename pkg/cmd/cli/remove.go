@@ -65,7 +65,7 @@ func (r *Remove) Run(ctx context.Context) error {
 	if err := r.agree(inst, removal.Plan); err != nil {
 		return err
 	}
-	if err := r.forsake(ctx, inst); err != nil {
+	if err := r.withoutStages(ctx, inst); err != nil {
 		return err
 	}
 	if !removal.Plan.Writes() {
@@ -112,9 +112,9 @@ func (r *Remove) told() func(engine.Event) {
 	}
 }
 
-// forsake takes the stages out of Onyxia's own configuration before they go: users would meet a page that calls them.
-func (r *Remove) forsake(ctx context.Context, inst *installation.Installation) error {
-	run, needed, err := inst.Forsaking(ctx, r.Progress(r.Out).Report, r.Names)
+// withoutStages takes the stages out of Onyxia's own configuration before they go: users would meet a page that calls them.
+func (r *Remove) withoutStages(ctx context.Context, inst *installation.Installation) error {
+	run, needed, err := inst.WithoutStages(ctx, r.Progress(r.Out).Report, r.Names)
 	if err != nil || !needed {
 		return err
 	}

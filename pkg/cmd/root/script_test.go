@@ -14,9 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
 )
 
 // The scripts in testdata/script are the manual of the commands: each one runs the plugin as a user would, against a

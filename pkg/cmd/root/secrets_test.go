@@ -15,7 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 )
 
 // shortest is the length from which on a value can be a secret; shorter ones are names, ports, "true".

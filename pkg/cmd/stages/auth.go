@@ -27,7 +27,7 @@ func configureRealm(o *cli.Options) *cobra.Command {
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			inst, err := a.Run(cmd.Context())
-			if err != nil || inst == nil || inst.Platform.Auth.Mode == "none" {
+			if err != nil || inst == nil || !inst.Platform.HasAuth() {
 				return err
 			}
 			for i, line := range auth.ByHand(inst.Platform) {
@@ -259,7 +259,7 @@ func inDatalab(ctx context.Context, o *cli.Options, work func(context.Context, p
 		return err
 	}
 	env := inst.Env("auth")
-	if env.Keycloak == nil || inst.Platform.Auth.Mode == "oidc" {
+	if env.Keycloak == nil || inst.Platform.Auth.OtherIssuer() {
 		return fmt.Errorf("auth.mode is %s: users and groups are kept by somebody else", inst.Platform.Auth.Mode)
 	}
 	err = work(ctx, inst.Platform, env.Keycloak)

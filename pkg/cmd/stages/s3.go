@@ -76,7 +76,7 @@ func userToken(stdin io.Reader, file, mode string) (kube.SecretValue, error) {
 	if file == "" {
 		return kube.SecretValue{}, nil
 	}
-	if mode != "oidc" {
+	if mode != platform.AuthOIDC {
 		return kube.SecretValue{}, cli.Usagef("--user-token is for auth.mode oidc: with auth.mode %s users are made for the proof", mode)
 	}
 	read := func() ([]byte, error) { return os.ReadFile(file) }

@@ -69,7 +69,7 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 			Values:      func(context.Context) (map[string]any, error) { return values, nil },
 			OldPodsGone: true,
 		}), needs...),
-		engine.New(servedID, newServed(env, component.Chart.Version, values), stage.AppID, stage.AddressID, stage.CertificateID),
+		engine.New(servedID, stage.Gate(newServed(env, component.Chart.Version, values).trouble), stage.AppID, stage.AddressID, stage.CertificateID),
 	), nil
 }
 
@@ -114,7 +114,7 @@ func caConfigMap(namespace string, files map[string]string) *unstructured.Unstru
 		"kind":       "ConfigMap",
 		"metadata": map[string]any{
 			"name": CAConfigMap, "namespace": namespace,
-			"labels": map[string]any{"app.kubernetes.io/managed-by": kube.FieldManager},
+			"labels": map[string]any{kube.ManagedByLabel: kube.FieldManager},
 		},
 		"data": data,
 	}}

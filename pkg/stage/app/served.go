@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
@@ -30,8 +29,8 @@ func newServed(env stage.Env, chart string, values map[string]any) *served {
 	return &served{env: env, chart: chart, url: env.Platform.OnyxiaURL() + "/api/public/configuration", values: values}
 }
 
-// Observe asks; what is wrong with the answer is the observation.
-func (s *served) Observe(ctx context.Context) (string, error) {
+// trouble asks, and gives what is wrong with the answer.
+func (s *served) trouble(ctx context.Context) (string, error) {
 	if _, err := s.env.Links.Address.Get(); err != nil {
 		return "", err
 	}
@@ -42,23 +41,6 @@ func (s *served) Observe(ctx context.Context) (string, error) {
 		return err.Error(), nil
 	}
 	return "", nil
-}
-
-// Plan waits as long as something else than what was rendered is served.
-func (s *served) Plan(trouble string) engine.Change {
-	if trouble != "" {
-		return engine.Change{Action: engine.Pending, Why: trouble}
-	}
-	return engine.Change{Action: engine.Unchanged}
-}
-
-// Apply has nothing to write.
-func (s *served) Apply(context.Context, string) error { return nil }
-
-// Ready is the same question.
-func (s *served) Ready(ctx context.Context) (engine.Health, error) {
-	trouble, err := s.Observe(ctx)
-	return engine.Health{Ready: err == nil && trouble == "", Reason: trouble}, err
 }
 
 func (s *served) ask(ctx context.Context) error {

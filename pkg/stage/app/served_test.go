@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // lab is an HTTPS server for the Onyxia host, at the load balancer's address, with a certificate that signed itself.
@@ -110,18 +111,19 @@ func TestServed(t *testing.T) {
 			}
 			s := newServed(env, version, values)
 			s.url = strings.Replace(s.url, "onyxia.demo.test", "onyxia.demo.test:"+hostPort(t, l.server.Listener), 1)
-			if _, err := s.Observe(t.Context()); err == nil {
+			gate := stage.Gate(s.trouble)
+			if _, err := gate.Observe(t.Context()); err == nil {
 				t.Error("asked before there was an address")
 			}
 			env.Links.Address.Set([]kube.Address{{IP: netip.MustParseAddr("127.0.0.1")}})
-			seen, err := s.Observe(t.Context())
+			seen, err := gate.Observe(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if change := s.Plan(seen); change.Action != c.want || !strings.Contains(change.Why, c.says) {
+			if change := gate.Plan(seen); change.Action != c.want || !strings.Contains(change.Why, c.says) {
 				t.Errorf("%+v, want %s, %q", change, c.want, c.says)
 			}
-			health, err := s.Ready(t.Context())
+			health, err := gate.Ready(t.Context())
 			if err != nil || health.Ready != (c.want == engine.Unchanged) || health.Hopeless {
 				t.Errorf("%+v, %v", health, err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
@@ -30,7 +31,7 @@ func Stage() stage.Stage {
 
 func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	p := env.Platform
-	if p.Auth.Mode == "none" {
+	if !p.HasAuth() {
 		return nil, nil
 	}
 	keycloak, err := env.Profile.Component("keycloakx")
@@ -47,19 +48,19 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	}
 	list = append(list, engine.Serving([]engine.Step{reachStep(env, keycloak.Images["init"], before...)})...)
 	switch p.Auth.Mode {
-	case "install":
+	case platform.AuthInstall:
 		server, err := server(env, keycloak)
 		if err != nil {
 			return nil, err
 		}
 		list = slices.Concat(list, engine.Serving(server), realm(env, stage.KeycloakReleaseID, bootstrapID))
-	case "keycloak":
+	case platform.AuthKeycloak:
 		if p.Auth.CredentialsSecret == "" {
 			return nil, errors.New("auth.credentialsSecret: an existing Keycloak needs the namespace/name of a Secret with an administrator")
 		}
 		list = append(list, realm(env, reachID)...)
 	}
-	if p.Auth.Mode != "oidc" {
+	if !p.Auth.OtherIssuer() {
 		for _, doubt := range doubts(p) {
 			env.Warn(doubt)
 		}
@@ -69,7 +70,7 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 
 // administrators tells which administrators of the server need not be there.
 func administrators(ctx context.Context, env stage.Env) ([]string, error) {
-	if env.Keycloak == nil || env.Platform.Auth.Mode == "oidc" {
+	if env.Keycloak == nil || env.Platform.Auth.OtherIssuer() {
 		return nil, nil
 	}
 	return env.Keycloak.Doubts(ctx)
@@ -107,7 +108,7 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 		return nil, err
 	}
 	bootstrap := kube.NewGenerated(env.Kube, namespace, stage.KeycloakBootstrapSecret, map[string]kube.Generate{
-		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(passwordLength),
+		usernameKey: kube.Literal(stage.KeycloakBootstrapUser), passwordKey: kube.Password(kube.PasswordLength),
 	})
 	ns := stage.NamespaceID(namespace)
 	list := []engine.Step{
@@ -117,8 +118,8 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 	}
 	needs := []engine.ID{bootstrapID}
 	switch env.Platform.Auth.Database.Mode {
-	case externalDatabase:
-	case operatedDatabase:
+	case platform.DatabaseExternal:
+	case platform.DatabaseCloudNativePG:
 		list = append(list, operatedSteps(env)...)
 		needs = append(needs, operatedID)
 	default:

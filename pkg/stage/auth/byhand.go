@@ -10,7 +10,7 @@ import (
 // ByHand is what has to be done at an issuer that is not ours to configure, a line for each client; nothing for a Keycloak.
 // The audiences are those that MinIO (identity_openid client_id) and Vault (bound_audiences) are told to ask for.
 func ByHand(p platform.Platform) []string {
-	if p.Auth.Mode != "oidc" {
+	if !p.Auth.OtherIssuer() {
 		return nil
 	}
 	client := func(id, tokens string) string {
@@ -21,7 +21,7 @@ func ByHand(p platform.Platform) []string {
 	list := []string{client(p.Auth.ClientID, claims)}
 	if p.HasS3() {
 		tokens := fmt.Sprintf("in its access tokens %s among the audiences", platform.S3ClientID)
-		if p.S3.Mode == "install" || p.S3.Kind == "minio" {
+		if p.S3.HasMinIOAPI() {
 			tokens = fmt.Sprintf("in its access tokens %s among the audiences, policy (a list of names: %s for everybody, %sGROUP for each group of a user), and, MANDATORY, %s as one text: "+
 				"from a token without it MinIO lets its user choose the name, and with it any user's bucket; kubectl onyxia s3 configure --user-token FILE shows that it is there",
 				platform.S3ConsoleClientID, platform.S3Policy, p.Prefixes.Group, p.Auth.UsernameClaim)

@@ -14,9 +14,6 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
-// passwordLength: 32 letters and digits are 190 bits.
-const passwordLength = 32
-
 // database makes the steps of a plain PostgreSQL: one pod, one volume. The Bitnami subchart that the guide used has lost
 // its images. The volume is an object of ours, so that no uninstall of anything takes it along.
 func database(env stage.Env, image string) []engine.Step {
@@ -24,7 +21,7 @@ func database(env stage.Env, image string) []engine.Step {
 	ns := stage.NamespaceID(namespace)
 	object := func(u *unstructured.Unstructured) *kube.Object { return kube.NewObject(env.Kube, kube.Fixed(u)) }
 	password := kube.NewGenerated(env.Kube, namespace, databaseName, map[string]kube.Generate{
-		usernameKey: kube.Literal(databaseOwner), passwordKey: kube.Password(passwordLength),
+		usernameKey: kube.Literal(databaseOwner), passwordKey: kube.Password(kube.PasswordLength),
 	})
 	return []engine.Step{
 		engine.New(databaseSecretID, &databasePassword{Generated: password, env: env}, ns).HoldingData("the password of Keycloak's database, without which its volume cannot be opened"),

@@ -59,7 +59,7 @@ func TestDatabase(t *testing.T) {
 		return s
 	}
 	password := string(secret().Data["password"])
-	if len(password) < passwordLength || string(secret().Data["username"]) != "keycloak" {
+	if len(password) < kube.PasswordLength || string(secret().Data["username"]) != "keycloak" {
 		t.Errorf("secret: user %q, password of %d letters", secret().Data["username"], len(password))
 	}
 	if text := set.String(); strings.Contains(text, password) {

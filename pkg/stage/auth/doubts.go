@@ -23,7 +23,7 @@ func doubts(p platform.Platform) []string {
 	case open:
 		list = append(list, "anyone can sign up and no address is checked: set auth.registration to false, or name a mail server (auth.smtp) and the domains that may sign up (auth.emailDomains)")
 	}
-	if p.TLS.Mode == "acme" && acme.StagingDirectory(acme.DirectoryURL(p.TLS.ACME.Server)) && len(p.CAPEM) == 0 {
+	if p.TLS.Mode == platform.TLSACME && acme.StagingDirectory(acme.DirectoryURL(p.TLS.ACME.Server)) && len(p.CAPEM) == 0 {
 		list = append(list, "certificates of "+p.TLS.ACME.Server+" are for trying out, and neither pods nor browsers trust them: set tls.acme.server to letsencrypt, or name the roots of that authority by trust.caBundle")
 	}
 	for _, same := range platform.SameNames(p.Auth.Groups) {

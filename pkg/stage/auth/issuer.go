@@ -18,15 +18,15 @@ type issuer struct{ env stage.Env }
 
 func issuerStep(env stage.Env) engine.Step {
 	needs := []engine.ID{reachID, stage.AddressID, stage.CertificateID}
-	if env.Platform.Auth.Mode != "oidc" {
+	if !env.Platform.Auth.OtherIssuer() {
 		needs = append(needs, env.Keycloak.Realm.ID())
 	}
-	return engine.New(stage.IssuerID, &issuer{env: env}, needs...)
+	return engine.New(stage.IssuerID, stage.Gate((&issuer{env: env}).trouble), needs...)
 }
 
-// Observe reads the discovery document; what is wrong with it is the observation.
-func (i *issuer) Observe(ctx context.Context) (string, error) {
-	if _, err := i.env.Links.Address.Get(); err != nil && i.env.Platform.Auth.Mode == "install" {
+// trouble reads the discovery document, and gives what is wrong with it.
+func (i *issuer) trouble(ctx context.Context) (string, error) {
+	if _, err := i.env.Links.Address.Get(); err != nil && i.env.Platform.Auth.InstallsKeycloak() {
 		return "", err
 	}
 	if err := i.doubts(ctx); err != nil {
@@ -65,7 +65,7 @@ func expected(env stage.Env) (keycloak.Expected, error) {
 
 // doubts tells what lets strangers into the realm or keeps people out, whatever the steps do.
 func (i *issuer) doubts(ctx context.Context) error {
-	if i.env.Platform.Auth.Mode == "oidc" {
+	if i.env.Platform.Auth.OtherIssuer() {
 		return nil
 	}
 	expected, err := expected(i.env)
@@ -84,27 +84,10 @@ func (i *issuer) doubts(ctx context.Context) error {
 func missingClaims(p platform.Platform, supported []string) []string {
 	var list []string
 	for key, claim := range map[string]string{"usernameClaim": p.Auth.UsernameClaim, "groupsClaim": p.Auth.GroupsClaim} {
-		if p.Auth.Mode == "oidc" && len(supported) > 0 && !slices.Contains(supported, claim) {
+		if p.Auth.OtherIssuer() && len(supported) > 0 && !slices.Contains(supported, claim) {
 			list = append(list, fmt.Sprintf("it does not say that it gives the claim %s: have it put into access tokens, or set auth.%s", claim, key))
 		}
 	}
 	slices.Sort(list)
 	return list
-}
-
-// Plan waits as long as the issuer does not answer as it should.
-func (i *issuer) Plan(trouble string) engine.Change {
-	if trouble != "" {
-		return engine.Change{Action: engine.Pending, Why: trouble}
-	}
-	return engine.Change{Action: engine.Unchanged}
-}
-
-// Apply has nothing to write.
-func (i *issuer) Apply(context.Context, string) error { return nil }
-
-// Ready is the same question.
-func (i *issuer) Ready(ctx context.Context) (engine.Health, error) {
-	trouble, err := i.Observe(ctx)
-	return engine.Health{Ready: err == nil && trouble == "", Reason: trouble}, err
 }

@@ -48,7 +48,7 @@ func databaseLogin(env stage.Env) *login {
 // administratorLogin is the login at an existing Keycloak. Once the service account stands nobody needs it.
 func administratorLogin(env stage.Env) *login {
 	namespace, name, ok := strings.Cut(env.Platform.Auth.CredentialsSecret, "/")
-	if env.Platform.Auth.Mode != "keycloak" || !ok {
+	if env.Platform.Auth.Mode != platform.AuthKeycloak || !ok {
 		return nil
 	}
 	return &login{
@@ -74,7 +74,7 @@ func mailLogin(env stage.Env) *login {
 // logins makes the steps of the Secrets that the configuration names. They come before all others.
 func logins(env stage.Env) []engine.Step {
 	var list []engine.Step
-	if p := env.Platform; p.Auth.Mode == "install" && p.Auth.Database.Mode == externalDatabase {
+	if p := env.Platform; p.Auth.InstallsKeycloak() && p.Auth.Database.Mode == platform.DatabaseExternal {
 		list = engine.Serving([]engine.Step{engine.New(engine.ID("login.database/"+p.Auth.Database.CredentialsSecret), databaseLogin(env))})
 	}
 	if administrator := administratorLogin(env); administrator != nil {
@@ -191,18 +191,12 @@ func (l *login) Plan(seen loginSeen) engine.Change {
 // Apply has nothing to write.
 func (l *login) Apply(context.Context, loginSeen) error { return nil }
 
-// The values of auth.database.mode. Empty is a database of ours, as it has always been.
-const (
-	operatedDatabase = "cloudnative-pg"
-	externalDatabase = "external"
-)
-
 func databaseHost(p platform.Platform) string {
 	host := databaseName
 	switch p.Auth.Database.Mode {
-	case externalDatabase:
+	case platform.DatabaseExternal:
 		return p.Auth.Database.Host
-	case operatedDatabase:
+	case platform.DatabaseCloudNativePG:
 		// The Service of the operator's that leads to the primary.
 		host += "-rw"
 	}
@@ -211,7 +205,7 @@ func databaseHost(p platform.Platform) string {
 
 // databasePort: the key is about a server of the admin's; ours and the operator's listen where PostgreSQL does.
 func databasePort(p platform.Platform) int {
-	if p.Auth.Database.Mode == externalDatabase {
+	if p.Auth.Database.Mode == platform.DatabaseExternal {
 		return p.Auth.Database.Port
 	}
 	return postgresPort
@@ -219,9 +213,9 @@ func databasePort(p platform.Platform) int {
 
 func databaseSecret(p platform.Platform) string {
 	switch p.Auth.Database.Mode {
-	case externalDatabase:
+	case platform.DatabaseExternal:
 		return p.Auth.Database.CredentialsSecret
-	case operatedDatabase:
+	case platform.DatabaseCloudNativePG:
 		return ownerSecret
 	}
 	return databaseName

@@ -17,7 +17,7 @@ import (
 // What the admin brings along is looked at before anything is written, and what is wrong with it is said with what to do.
 func TestLogins(t *testing.T) {
 	const key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-	database := platform.Auth{Database: platform.Database{Mode: externalDatabase, Host: "pg.a.org", CredentialsSecret: "login"}}
+	database := platform.Auth{Database: platform.Database{Mode: platform.DatabaseExternal, Host: "pg.a.org", CredentialsSecret: "login"}}
 	ses := func(namespace string) platform.Auth {
 		return platform.Auth{SMTP: platform.SMTP{
 			Host: "email-smtp.eu-west-1.amazonaws.com", From: "lab@a.org", Username: "AKIAIOSFODNN7EXAMPLE", PasswordSecret: namespace + "/login",
@@ -123,8 +123,8 @@ func TestLogins(t *testing.T) {
 func TestNoLogins(t *testing.T) {
 	for name, auth := range map[string]platform.Auth{
 		"ours":                      {},
-		"an operator's":             {Database: platform.Database{Mode: operatedDatabase}},
-		"a database of no Keycloak": {Mode: "oidc", URL: "https://idp.a.org", Database: platform.Database{Mode: externalDatabase}},
+		"an operator's":             {Database: platform.Database{Mode: platform.DatabaseCloudNativePG}},
+		"a database of no Keycloak": {Mode: "oidc", URL: "https://idp.a.org", Database: platform.Database{Mode: platform.DatabaseExternal}},
 		"mail without a login":      {SMTP: platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}},
 	} {
 		env, _ := datalab(t, auth)

@@ -42,8 +42,8 @@ const (
 
 func labels(component string) map[string]any {
 	return map[string]any{
-		"app.kubernetes.io/name":       databaseName,
-		"app.kubernetes.io/component":  component,
-		"app.kubernetes.io/managed-by": kube.FieldManager,
+		"app.kubernetes.io/name":      databaseName,
+		"app.kubernetes.io/component": component,
+		kube.ManagedByLabel:           kube.FieldManager,
 	}
 }

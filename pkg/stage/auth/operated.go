@@ -183,7 +183,7 @@ type ownerLogin struct {
 
 func newOwnerLogin(client *kube.Client, namespace string) *ownerLogin {
 	return &ownerLogin{client: client, namespace: namespace, Generated: kube.NewGenerated(client, namespace, ownerSecret, map[string]kube.Generate{
-		usernameKey: kube.Literal(databaseOwner), passwordKey: kube.Password(passwordLength),
+		usernameKey: kube.Literal(databaseOwner), passwordKey: kube.Password(kube.PasswordLength),
 	})}
 }
 
@@ -192,7 +192,7 @@ func (o *ownerLogin) Apply(ctx context.Context, seen kube.GeneratedSeen) error {
 	if seen.Exists {
 		return o.Generated.Apply(ctx, seen)
 	}
-	password, err := kube.Password(passwordLength)()
+	password, err := kube.Password(kube.PasswordLength)()
 	if err != nil {
 		return fmt.Errorf("generate the password of secret %s/%s: %w", o.namespace, ownerSecret, err)
 	}

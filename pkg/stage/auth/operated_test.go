@@ -134,7 +134,7 @@ func (p plant) run(t *testing.T, db platform.Database) (engine.Run, *[]string) {
 	env, said := datalab(t, platform.Auth{Namespace: p.namespace, Database: db})
 	env.Kube = p.client
 	list := []engine.Step{engine.New(stage.NamespaceID(p.namespace), kube.NewNamespace(p.client, p.namespace, kube.Baseline, kube.Baseline))}
-	if db.Mode == operatedDatabase {
+	if db.Mode == platform.DatabaseCloudNativePG {
 		list = append(list, operatedSteps(env)...)
 	} else {
 		list = append(list, database(env, "docker.io/postgres:17.6")...)
@@ -166,7 +166,7 @@ func line(t *testing.T, plan engine.Plan, id engine.ID) engine.Planned {
 // login has the type that it asks for, and the second run writes nothing.
 func TestOperated(t *testing.T) {
 	p := newPlant(t)
-	run, said := p.run(t, platform.Database{Mode: operatedDatabase, Size: "3Gi", StorageClass: "fast", Name: "sso", Instances: 2})
+	run, said := p.run(t, platform.Database{Mode: platform.DatabaseCloudNativePG, Size: "3Gi", StorageClass: "fast", Name: "sso", Instances: 2})
 	mark := p.cluster.Mark(t)
 	plan := planned(t, run)
 	if c := line(t, plan, operatedID).Change; c.Action != engine.Blocked || !strings.Contains(c.Why, "does not know the kind Cluster of postgresql.cnpg.io/v1") || !strings.Contains(c.Fix, "install the operator first") {
@@ -189,7 +189,7 @@ func TestOperated(t *testing.T) {
 		t.Fatal(err)
 	}
 	password := string(secret.Data["password"])
-	if secret.Type != corev1.SecretTypeBasicAuth || string(secret.Data["username"]) != "keycloak" || len(password) != passwordLength {
+	if secret.Type != corev1.SecretTypeBasicAuth || string(secret.Data["username"]) != "keycloak" || len(password) != kube.PasswordLength {
 		t.Errorf("type %s, user %q, %d letters", secret.Type, secret.Data["username"], len(password))
 	}
 	live, err := p.clusters().Get(t.Context(), databaseName, metav1.GetOptions{})
@@ -294,7 +294,7 @@ func TestModesOfTheDatabase(t *testing.T) {
 	if _, err := p.cluster.Clientset().CoreV1().PersistentVolumeClaims(p.namespace).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	run, _ := p.run(t, platform.Database{Mode: operatedDatabase})
+	run, _ := p.run(t, platform.Database{Mode: platform.DatabaseCloudNativePG})
 	if c := line(t, planned(t, run), operatedID).Change; c.Action != engine.Blocked || !strings.Contains(c.Why, "would begin empty") || !strings.Contains(c.Fix, "--delete-data persistentvolumeclaim/keycloak-db") {
 		t.Errorf("%+v", c)
 	}

@@ -3,13 +3,9 @@ package auth
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -52,7 +48,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 // accountSecret is the secret of the service account. In a Keycloak of ours both outlive an uninstall with the database; in
 // one of somebody else's they go together.
 func accountSecret(k *stage.Keycloak, p platform.Platform, needs ...engine.ID) engine.Step {
-	if p.Auth.Mode == "install" {
+	if p.Auth.InstallsKeycloak() {
 		return engine.New(accountSecretID, k.Secret, needs...).HoldingData("the account with which the realm is configured")
 	}
 	return engine.New(accountSecretID, &guestSecret{Generated: k.Secret, keycloak: k}, needs...)
@@ -117,19 +113,11 @@ func mailServer(env stage.Env) *keycloak.SMTP {
 }
 
 func mailPassword(ctx context.Context, env stage.Env, named string) (string, error) {
-	namespace, name, ok := strings.Cut(named, "/")
-	if !ok {
-		return "", fmt.Errorf("auth.smtp.passwordSecret: %q is not namespace/name", named)
-	}
-	secret, err := env.Kube.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := env.Kube.NamedSecret(ctx, "auth.smtp.passwordSecret", named, passwordKey)
 	if err != nil {
-		return "", fmt.Errorf("the password of the mail server: %w", kube.Explain(err))
+		return "", err
 	}
-	password := string(secret.Data[passwordKey])
-	if password == "" {
-		return "", fmt.Errorf("secret %s has no key %q with the password of the mail server", named, passwordKey)
-	}
-	return password, nil
+	return secret[passwordKey], nil
 }
 
 // duration of a key that was checked when the configuration was completed.

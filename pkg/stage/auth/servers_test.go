@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )

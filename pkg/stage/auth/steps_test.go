@@ -15,8 +15,8 @@ func TestReachComesFirst(t *testing.T) {
 	mail := platform.SMTP{Host: "mail.a.org", From: "lab@a.org", Username: "u", PasswordSecret: "keycloak/mail"}
 	for name, auth := range map[string]platform.Auth{
 		"ours":          {SMTP: mail, Groups: []string{"g"}, Roles: []string{"r"}},
-		"an operator's": {Database: platform.Database{Mode: operatedDatabase}},
-		"external":      {SMTP: mail, Database: platform.Database{Mode: externalDatabase, Host: "pg", CredentialsSecret: "pg"}},
+		"an operator's": {Database: platform.Database{Mode: platform.DatabaseCloudNativePG}},
+		"external":      {SMTP: mail, Database: platform.Database{Mode: platform.DatabaseExternal, Host: "pg", CredentialsSecret: "pg"}},
 		"keycloak":      {Mode: "keycloak", URL: "https://sso.a.org", CredentialsSecret: "sso/admin", SMTP: mail},
 		"oidc":          {Mode: "oidc", URL: "https://idp.a.org"},
 	} {
@@ -59,9 +59,9 @@ func TestOfServer(t *testing.T) {
 		"ours": {platform.Auth{SMTP: mail},
 			[]engine.ID{"namespace/keycloak", "secret/keycloak-bootstrap", "secret/keycloak-db", "persistentvolumeclaim/keycloak-db", "statefulset/keycloak-db", "release.helm/keycloak", reachID},
 			[]engine.ID{"secret/keycloak-service-account", "serviceaccount.keycloak/kubectl-onyxia-datalab", "realm.keycloak/datalab", "login.smtp/mail", stage.IssuerID}},
-		"an operator's": {platform.Auth{Database: platform.Database{Mode: operatedDatabase}},
+		"an operator's": {platform.Auth{Database: platform.Database{Mode: platform.DatabaseCloudNativePG}},
 			[]engine.ID{"secret/keycloak-db-owner"}, []engine.ID{"realm.keycloak/datalab"}},
-		"external": {platform.Auth{Database: platform.Database{Mode: externalDatabase, Host: "pg", CredentialsSecret: "pg"}},
+		"external": {platform.Auth{Database: platform.Database{Mode: platform.DatabaseExternal, Host: "pg", CredentialsSecret: "pg"}},
 			[]engine.ID{"login.database/pg"}, []engine.ID{"realm.keycloak/datalab"}},
 		"keycloak": {platform.Auth{Mode: "keycloak", URL: "https://sso.a.org", CredentialsSecret: "sso/admin"},
 			[]engine.ID{reachID}, []engine.ID{"login.administrator/admin", "realm.keycloak/datalab"}},
@@ -127,8 +127,8 @@ func TestDatabaseOfEachMode(t *testing.T) {
 	}{
 		"not chosen":    {platform.Database{}, "keycloak-db.keycloak.svc", "keycloak-db", 5432, databaseID},
 		"ours":          {platform.Database{Mode: "install"}, "keycloak-db.keycloak.svc", "keycloak-db", 5432, databaseID},
-		"an operator's": {platform.Database{Mode: operatedDatabase, Port: 6432}, "keycloak-db-rw.keycloak.svc", "keycloak-db-owner", 5432, operatedID},
-		"external":      {platform.Database{Mode: externalDatabase, Host: "pg.a.org", Port: 6432, CredentialsSecret: "pg"}, "pg.a.org", "pg", 6432, "login.database/pg"},
+		"an operator's": {platform.Database{Mode: platform.DatabaseCloudNativePG, Port: 6432}, "keycloak-db-rw.keycloak.svc", "keycloak-db-owner", 5432, operatedID},
+		"external":      {platform.Database{Mode: platform.DatabaseExternal, Host: "pg.a.org", Port: 6432, CredentialsSecret: "pg"}, "pg.a.org", "pg", 6432, "login.database/pg"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env, _ := datalab(t, platform.Auth{Database: c.database, Theme: platform.Theme{URL: "none"}})

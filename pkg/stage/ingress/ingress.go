@@ -25,7 +25,7 @@ func Stage() stage.Stage {
 }
 
 func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
-	if env.Platform.Ingress.Mode == "existing" {
+	if env.Platform.Ingress.Existing() {
 		return existing(ctx, env)
 	}
 	controller, err := controllerNamed(env.IngressController())
@@ -87,7 +87,7 @@ func ingressClass(name string) *unstructured.Unstructured {
 		"kind":       "IngressClass",
 		"metadata": map[string]any{
 			"name":        name,
-			"labels":      map[string]any{"app.kubernetes.io/managed-by": kube.FieldManager},
+			"labels":      map[string]any{kube.ManagedByLabel: kube.FieldManager},
 			"annotations": map[string]any{"ingressclass.kubernetes.io/is-default-class": "true"},
 		},
 		"spec": map[string]any{"controller": nginxController},

@@ -48,8 +48,8 @@ func IssuerRecord(env stage.Env, host string, patience time.Duration) engine.Ste
 	}, stage.AddressID)
 }
 
-// looked is what was found out about a host.
-type looked struct {
+// issuerSeen is what was found out about a host.
+type issuerSeen struct {
 	// Missing says that the host has no address, and who said so; empty if it has one.
 	Missing string
 	// Found are its addresses, none if nobody could be asked.
@@ -59,36 +59,36 @@ type looked struct {
 }
 
 // Observe asks the cluster's DNS, and this machine's where that cannot be asked. Only a clear no counts as missing.
-func (r *issuerRecord) Observe(ctx context.Context) (looked, error) {
+func (r *issuerRecord) Observe(ctx context.Context) (issuerSeen, error) {
 	outside, err := r.outside.Get()
 	if err != nil {
-		return looked{}, err
+		return issuerSeen{}, err
 	}
 	found, err := r.cluster.addresses(ctx, r.host)
 	switch {
 	case ctx.Err() != nil:
-		return looked{}, context.Cause(ctx)
+		return issuerSeen{}, context.Cause(ctx)
 	case err != nil:
 		return r.lookHere(ctx, err), nil
 	case len(found) == 0:
-		return looked{Missing: "the cluster's DNS knows no " + r.host}, nil
+		return issuerSeen{Missing: "the cluster's DNS knows no " + r.host}, nil
 	}
-	return looked{Found: found}, r.compare(ctx, found, outside)
+	return issuerSeen{Found: found}, r.compare(ctx, found, outside)
 }
 
 // lookHere asks this machine's resolver, which may know other names than pods do.
-func (r *issuerRecord) lookHere(ctx context.Context, unasked error) looked {
+func (r *issuerRecord) lookHere(ctx context.Context, unasked error) issuerSeen {
 	if r.private {
-		return looked{Unasked: unasked.Error()}
+		return issuerSeen{Unasked: unasked.Error()}
 	}
 	found, err := r.here.LookupHost(ctx, r.host+".")
 	switch {
 	case err == nil:
-		return looked{Found: found}
+		return issuerSeen{Found: found}
 	case lookupError(err) == noRecord:
-		return looked{Missing: fmt.Sprintf("%s cannot be looked up from here, and the cluster's DNS could not be asked (%s; if only the cluster knows the name, set ingress.privateDNS: true)", r.host, unasked)}
+		return issuerSeen{Missing: fmt.Sprintf("%s cannot be looked up from here, and the cluster's DNS could not be asked (%s; if only the cluster knows the name, set ingress.privateDNS: true)", r.host, unasked)}
 	}
-	return looked{Unasked: fmt.Sprintf("%s; %s", unasked, err)}
+	return issuerSeen{Unasked: fmt.Sprintf("%s; %s", unasked, err)}
 }
 
 // compare warns of a record that leads elsewhere. That may be right: through a proxy, or by a way inside of the cluster.
@@ -122,7 +122,7 @@ func (r *issuerRecord) compare(ctx context.Context, found []string, outside []ku
 }
 
 // Plan waits as long as the record is missing.
-func (r *issuerRecord) Plan(seen looked) engine.Change {
+func (r *issuerRecord) Plan(seen issuerSeen) engine.Change {
 	switch {
 	case seen.Missing != "":
 		return engine.Change{Action: engine.Pending, Why: seen.Missing, Fix: "create the DNS records that `kubectl onyxia ingress dns` prints"}
@@ -133,7 +133,7 @@ func (r *issuerRecord) Plan(seen looked) engine.Change {
 }
 
 // Apply has nothing to write.
-func (r *issuerRecord) Apply(context.Context, looked) error { return nil }
+func (r *issuerRecord) Apply(context.Context, issuerSeen) error { return nil }
 
 // Ready is the same question.
 func (r *issuerRecord) Ready(ctx context.Context) (engine.Health, error) {

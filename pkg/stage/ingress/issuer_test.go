@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )

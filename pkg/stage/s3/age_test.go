@@ -24,7 +24,7 @@ func TestTellAge(t *testing.T) {
 		var said []string
 		s := siteOf(t, nil)
 		s.env.Warn = func(line string) { said = append(said, line) }
-		s.tellAge(profile.Component{EndOfLife: "it is old", Images: map[string]string{"server": image}})
+		s.warnEndOfLife(profile.Component{EndOfLife: "it is old", Images: map[string]string{"server": image}})
 		text := strings.Join(said, "\n")
 		if !strings.Contains(text, "it is old") || strings.Contains(text, "no login by OpenID") != console {
 			t.Errorf("%s: %s", image, text)

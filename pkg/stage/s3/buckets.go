@@ -29,7 +29,7 @@ type bucketSeen struct {
 	Name       string
 	Quota      uint64
 	Versioning string
-	Lifecycle  s3.SeenLifecycle
+	Lifecycle  s3.LifecycleSeen
 }
 
 // atOnce is how many buckets are read or written at the same time: MinIO waits for its disks, not for us.

@@ -18,10 +18,10 @@ import (
 func (s *site) clients() []engine.Step {
 	p := s.env.Platform
 	var list []engine.Step
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		list = append(list, engine.New(clientID, s.clientSecret(), stage.NamespaceID(s.home())))
 	}
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		for _, line := range s.byHand() {
 			s.env.Warn("s3: " + line)
 		}
@@ -32,7 +32,7 @@ func (s *site) clients() []engine.Step {
 	for _, m := range s.mappers() {
 		list = append(list, realm.MapperStep(platform.S3ClientID, m, s.mapperNeeds()...))
 	}
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		list = append(list, s.minioClient()...)
 	}
 	return list
@@ -40,7 +40,7 @@ func (s *site) clients() []engine.Step {
 
 // mapperNeeds: mappers name the client minio and its roles.
 func (s *site) mapperNeeds() []engine.ID {
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		return nil
 	}
 	return []engine.ID{keycloak.ClientRoleStepID(platform.S3ConsoleClientID, platform.S3Policy)}
@@ -49,7 +49,7 @@ func (s *site) mapperNeeds() []engine.ID {
 // clientSecret is the Secret in which MinIO finds its client of the realm.
 func (s *site) clientSecret() *kube.Generated {
 	return kube.NewGenerated(s.env.Kube, s.home(), minio.ClientSecret, map[string]kube.Generate{
-		minio.ClientIDKey: kube.Literal(platform.S3ConsoleClientID), minio.ClientSecretKey: kube.Password(secretLength),
+		minio.ClientIDKey: kube.Literal(platform.S3ConsoleClientID), minio.ClientSecretKey: kube.Password(kube.SecretLength),
 	})
 }
 
@@ -83,7 +83,7 @@ func sole(m keycloak.Mapper) keycloak.Mapper {
 // mappers are what makes a token one that the server takes.
 func (s *site) mappers() []keycloak.Mapper {
 	groups := keycloak.GroupsMapper(s.env.Platform.Auth.GroupsClaim)
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		return []keycloak.Mapper{
 			keycloak.HardcodedRoleMapper(everybodyMapper, platform.S3ConsoleClientID, platform.S3Policy),
 			sole(keycloak.ClientRolesMapper(policyMapper, platform.S3ConsoleClientID, "policy")),
@@ -92,7 +92,7 @@ func (s *site) mappers() []keycloak.Mapper {
 		}
 	}
 	list := []keycloak.Mapper{keycloak.AudienceMapper(audienceMapper, platform.S3ClientID), groups, sole(sessionTags(s.env.Platform.Auth.UsernameClaim))}
-	if s.env.Platform.S3.Kind == "ceph" {
+	if s.env.Platform.S3.Kind == platform.S3KindCeph {
 		list = append(list, sole(groupTags()))
 	}
 	return list
@@ -129,7 +129,7 @@ func (s *site) minioClient() []engine.Step {
 			return value.Reveal(), err
 		},
 	}
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		client.StandardFlow, client.RedirectURIs = true, []string{"https://" + p.MinIOConsoleHost() + "/oauth_callback"}
 	}
 	// The console reads the claim in the ID token.
@@ -168,7 +168,7 @@ func (s *site) byHand() []string {
 		"make a public client " + platform.S3ClientID + " at the issuer, with PKCE, the redirect addresses " + p.OnyxiaURL() +
 			"/*, and the groups in the claim " + p.Auth.GroupsClaim,
 	}
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		return append(lines, "its access tokens need the audience "+platform.S3ClientID+" and the session tags that s3 configure prints")
 	}
 	return append(lines,

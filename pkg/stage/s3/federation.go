@@ -14,19 +14,19 @@ import (
 // Documents are what a person has to do at a server that is not ours to configure: nothing for a MinIO that we install. The
 // issuer is asked for what AWS and Ceph know it by; where it does not answer, a command that asks it is among the documents.
 func Documents(ctx context.Context, p platform.Platform) ([]s3.Document, error) {
-	if p.S3.Mode != "external" {
+	if p.S3.Mode != platform.S3External {
 		return nil, nil
 	}
-	if p.S3.Kind == "minio" {
+	if p.S3.Kind == platform.S3KindMinIO {
 		return openID(p), nil
 	}
 	f := s3.Federation{
 		Tenancy: s3.For(p, p.Auth.Groups), Issuer: p.Issuer(), ClientID: platform.S3ClientID,
-		RoleARN: p.S3.RoleARN, Duration: duration(p.S3.SessionDuration), Mapped: p.Auth.Mode != "oidc",
+		RoleARN: p.S3.RoleARN, Duration: duration(p.S3.SessionDuration), Mapped: !p.Auth.OtherIssuer(),
 	}
 	client := stage.External(p)
 	client.Timeout = thumbprintTime
-	if p.S3.Kind == "aws" {
+	if p.S3.Kind == platform.S3KindAWS {
 		f.Thumbprints, f.Unreached = s3.CertificateThumbprint(ctx, client, p.Issuer())
 		return f.AWS()
 	}

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
 // foreign is the stage on a real API server and a real MinIO, with an issuer whose users are not ours to make. It is the one

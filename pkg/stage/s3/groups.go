@@ -52,7 +52,7 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 			return seen, err
 		}
 	}
-	if g.site.env.Platform.Auth.Mode == "install" {
+	if g.site.env.Platform.Auth.InstallsKeycloak() {
 		if seen.Directories, err = g.site.env.Keycloak.Realm.Federations(ctx); err != nil {
 			return seen, err
 		}
@@ -127,7 +127,7 @@ func (g *realmGroups) taken(seen groupsSeen) (list []string) {
 
 // foreign tells a policy that is not as we want it and that we have not written, in a MinIO that others run.
 func (g *realmGroups) foreign(document json.RawMessage, want s3.Policy) bool {
-	return !g.site.installed() && document != nil && !same(document, want) && !s3.Owns(document, want.ID)
+	return !g.site.env.Platform.S3.InstallsMinIO() && document != nil && !same(document, want) && !s3.Owns(document, want.ID)
 }
 
 // dropped tells the groups that were in the configuration once. At an issuer that is not ours nobody can tell whether they
@@ -244,7 +244,7 @@ func (g *realmGroups) leftOver(seen groupsSeen, others s3.Tenancy) []correction 
 	var list []correction
 	for _, name := range slices.Sorted(maps.Keys(seen.Policies)) {
 		group, left := gone(name)
-		if !left || !g.site.installed() && !s3.Owns(seen.Policies[name], g.site.tenancy.Owner) || !ourForm(g.site.tenancy, group, seen.Policies[name]) {
+		if !left || !g.site.env.Platform.S3.InstallsMinIO() && !s3.Owns(seen.Policies[name], g.site.tenancy.Owner) || !ourForm(g.site.tenancy, group, seen.Policies[name]) {
 			continue
 		}
 		list = append(list, correction{engine.Field{Path: "group " + group + ": policy", From: name},

@@ -15,7 +15,7 @@ import (
 // inside makes the steps in MinIO: policies, the groups' buckets, and the settings of all buckets. Other servers have no
 // API for it that we could use.
 func (s *site) inside() ([]engine.Step, error) {
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		return nil, nil
 	}
 	policies, err := s.tenancy.Policies()
@@ -23,13 +23,13 @@ func (s *site) inside() ([]engine.Step, error) {
 		return nil, err
 	}
 	gate := engine.New(loadedID, &loaded{site: s})
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		gate.Needs = append(gate.Needs, releaseID)
 	}
 	list := []engine.Step{gate}
 	for _, p := range policies {
-		list = append(list, within(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
-			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.installed()}
+		list = append(list, adminStep(s, s3.PolicyID(p.Name), func(c *s3.Client) s3.CannedPolicy {
+			return s3.CannedPolicy{Admin: &s3.Admin{Client: c}, Name: p.Name, Want: p.Policy, Shared: !s.env.Platform.S3.InstallsMinIO()}
 		}))
 	}
 	needs := s.afterServer()
@@ -53,7 +53,7 @@ func (s *site) buckets() ([]engine.Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		step := within(s, s3.BucketID(bucket), func(c *s3.Client) s3.Bucket { return s3.Bucket{Client: c, Name: bucket} })
+		step := adminStep(s, s3.BucketID(bucket), func(c *s3.Client) s3.Bucket { return s3.Bucket{Client: c, Name: bucket} })
 		list = append(list, step.HoldingData("the files of group "+name))
 		needs = append(needs, step.ID)
 	}
@@ -88,24 +88,24 @@ type remote[S any] interface {
 	engine.Remover
 }
 
-// late is a thing in MinIO whose administrator may not be known yet when the steps are made.
-type late[S any, R remote[S]] struct {
+// adminResource is a thing in MinIO whose administrator may not be known yet when the steps are made.
+type adminResource[S any, R remote[S]] struct {
 	site *site
 	make func(*s3.Client) R
 }
 
-// within makes the step of a thing in MinIO. In a MinIO that we installed it is not removed by itself: it is part of what
+// adminStep makes the step of a thing in MinIO. In a MinIO that we installed it is not removed by itself: it is part of what
 // the volume holds, and goes or stays with that.
-func within[S any, R remote[S]](s *site, id engine.ID, make func(*s3.Client) R) engine.Step {
-	thing := &late[S, R]{site: s, make: make}
-	if s.installed() {
+func adminStep[S any, R remote[S]](s *site, id engine.ID, make func(*s3.Client) R) engine.Step {
+	thing := &adminResource[S, R]{site: s, make: make}
+	if s.env.Platform.S3.InstallsMinIO() {
 		return engine.New(id, thing, s.afterServer()...)
 	}
-	return engine.New(id, &lateRemovable[S, R]{late: thing}, s.afterServer()...)
+	return engine.New(id, &removableAdminResource[S, R]{adminResource: thing}, s.afterServer()...)
 }
 
 // Observe reads it as the administrator.
-func (l *late[S, R]) Observe(ctx context.Context) (S, error) {
+func (l *adminResource[S, R]) Observe(ctx context.Context) (S, error) {
 	client, err := l.site.client(ctx)
 	if err != nil {
 		var none S
@@ -115,10 +115,10 @@ func (l *late[S, R]) Observe(ctx context.Context) (S, error) {
 }
 
 // Plan compares; no connection is used for that.
-func (l *late[S, R]) Plan(seen S) engine.Change { return l.make(nil).Plan(seen) }
+func (l *adminResource[S, R]) Plan(seen S) engine.Change { return l.make(nil).Plan(seen) }
 
 // Apply writes it as the administrator.
-func (l *late[S, R]) Apply(ctx context.Context, seen S) error {
+func (l *adminResource[S, R]) Apply(ctx context.Context, seen S) error {
 	client, err := l.site.client(ctx)
 	if err != nil {
 		return err
@@ -126,11 +126,11 @@ func (l *late[S, R]) Apply(ctx context.Context, seen S) error {
 	return l.make(client).Apply(ctx, seen)
 }
 
-// lateRemovable is one in a server that others run.
-type lateRemovable[S any, R remote[S]] struct{ *late[S, R] }
+// removableAdminResource is one in a server that others run.
+type removableAdminResource[S any, R remote[S]] struct{ *adminResource[S, R] }
 
 // Remove takes it away as the administrator.
-func (l *lateRemovable[S, R]) Remove(ctx context.Context) error {
+func (l *removableAdminResource[S, R]) Remove(ctx context.Context) error {
 	client, err := l.site.client(ctx)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (l *lateRemovable[S, R]) Remove(ctx context.Context) error {
 }
 
 // RefuseRemoval keeps what is not ours. Where the server cannot be asked, the removal itself says so.
-func (l *lateRemovable[S, R]) RefuseRemoval(ctx context.Context) string {
+func (l *removableAdminResource[S, R]) RefuseRemoval(ctx context.Context) string {
 	client, err := l.site.client(ctx)
 	if err != nil {
 		return ""

@@ -22,9 +22,9 @@ type proof struct{ site *site }
 func newProof(s *site) *stage.Proof {
 	how := "two users are made for it, and removed"
 	switch given := s.options.UserToken.Reveal() != ""; {
-	case !s.hasRealm() && given:
+	case !s.env.Platform.Auth.ConfiguresRealm() && given:
 		how = "with the token of a user"
-	case !s.hasRealm():
+	case !s.env.Platform.Auth.ConfiguresRealm():
 		how = "as far as that goes without its issuer's users"
 	}
 	return &stage.Proof{
@@ -52,7 +52,7 @@ const shortest = 15 * time.Minute
 func (s *site) target(public *http.Client) s3.Target {
 	p := s.env.Platform
 	target := s3.Target{S3: &s3.Client{Endpoint: p.S3URL(), Region: p.S3.Region, HTTP: public}, Tenancy: s.tenancy, Duration: shortest}
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		// A role's own limit is part of what has to be right.
 		target.RoleARN, target.Duration = p.S3.RoleARN, duration(p.S3.SessionDuration)
 	}
@@ -64,20 +64,20 @@ func (s *site) target(public *http.Client) s3.Target {
 
 func (p *proof) run(ctx context.Context) (missing string, err error) {
 	s := p.site
-	public, err := s.patient()
+	public, err := s.proofHTTPClient()
 	if err != nil {
 		return "", err
 	}
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		return p.foreign(ctx, public)
 	}
-	made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
+	made := &proofUsers{site: s, realm: s.env.Keycloak.Realm}
 	if err := made.sweep(ctx); err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, made.clean(ctx)) }()
 	proof := s3.Proof{Target: s.target(public)}
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		proof.Group = s3.ProofGroup
 	}
 	if proof.Member, err = made.person(ctx, proof.Group); err != nil {
@@ -95,7 +95,7 @@ func (p *proof) foreign(ctx context.Context, public *http.Client) (missing strin
 	issuer := s.env.Platform.Issuer()
 	target, audience := s.target(public), platform.S3ClientID
 	var administrator *s3.Client
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		audience = platform.S3ConsoleClientID
 		if err := (s3.Check{S3: target.S3, Tenancy: s.tenancy, Issuer: issuer, Audience: audience}).Run(ctx, s.say); err != nil {
 			return "", err

@@ -19,9 +19,9 @@ func (s *site) beforeReach() []engine.ID {
 	return append(s.afterServer(), stage.AddressID, stage.CertificateID)
 }
 
-// Observe asks what a browser asks; what is wrong with the answer is the observation.
-func (r *reachable) Observe(ctx context.Context) (string, error) {
-	if _, err := r.site.env.Links.Address.Get(); err != nil && r.site.installed() {
+// trouble asks what a browser asks, and gives what is wrong with the answer.
+func (r *reachable) trouble(ctx context.Context) (string, error) {
+	if _, err := r.site.env.Links.Address.Get(); err != nil && r.site.env.Platform.S3.InstallsMinIO() {
 		return "", err
 	}
 	err := r.ask(ctx)
@@ -40,7 +40,7 @@ func (r *reachable) ask(ctx context.Context) error {
 		return err
 	}
 	method := http.MethodGet
-	if r.site.minio() {
+	if r.site.env.Platform.S3.HasMinIOAPI() {
 		method = http.MethodOptions
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address+"/", nil)
@@ -59,7 +59,7 @@ func (r *reachable) ask(ctx context.Context) error {
 	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return judge(address, origin, r.site.minio(), response)
+	return judge(address, origin, r.site.env.Platform.S3.HasMinIOAPI(), response)
 }
 
 func judge(address, origin string, asked bool, response *http.Response) error {
@@ -74,21 +74,4 @@ func judge(address, origin string, asked bool, response *http.Response) error {
 		return fmt.Errorf("%s does not let pages of %s in (CORS: Access-Control-Allow-Origin is %q); set MINIO_API_CORS_ALLOW_ORIGIN there", address, origin, allowed)
 	}
 	return nil
-}
-
-// Plan waits as long as a browser could not go on.
-func (r *reachable) Plan(trouble string) engine.Change {
-	if trouble != "" {
-		return engine.Change{Action: engine.Pending, Why: trouble}
-	}
-	return engine.Change{Action: engine.Unchanged}
-}
-
-// Apply has nothing to write.
-func (r *reachable) Apply(context.Context, string) error { return nil }
-
-// Ready is the same question.
-func (r *reachable) Ready(ctx context.Context) (engine.Health, error) {
-	trouble, err := r.Observe(ctx)
-	return engine.Health{Ready: err == nil && trouble == "", Reason: trouble}, err
 }

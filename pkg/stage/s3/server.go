@@ -26,7 +26,7 @@ func (s *site) server() ([]engine.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.tellAge(component)
+	s.warnEndOfLife(component)
 	rendered, err := s.values(component)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (s *site) server() ([]engine.Step, error) {
 	})}, needs...))
 	if s.distributed() {
 		for number := range minio.Servers {
-			list = append(list, engine.New(shareID(number), &share{site: s, name: shareName(number)}, releaseID).HoldingData(data))
+			list = append(list, engine.New(shareID(number), s.volume(shareName(number)), releaseID).HoldingData(data))
 		}
 	}
 	return list, nil
@@ -64,8 +64,8 @@ func (s *site) server() ([]engine.Step, error) {
 // data is what the volumes hold.
 const data = "all files of all users and groups"
 
-// tellAge says what is known about the end of life of this MinIO.
-func (s *site) tellAge(component profile.Component) {
+// warnEndOfLife says what is known about the end of life of this MinIO.
+func (s *site) warnEndOfLife(component profile.Component) {
 	if component.EndOfLife != "" {
 		s.env.Warn(component.EndOfLife)
 	}

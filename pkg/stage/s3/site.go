@@ -2,14 +2,11 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -59,25 +56,25 @@ const idleTime = 20 * time.Second
 func newSite(env stage.Env, o Options) (*site, error) {
 	s := &site{env: env, options: o}
 	p := env.Platform
-	s.settle(p)
-	if s.hasRealm() && s.minio() {
+	s.selectGroups(p)
+	if s.env.Platform.Auth.ConfiguresRealm() && s.env.Platform.S3.HasMinIOAPI() {
 		s.roles = env.Keycloak.Realm.ClientRoles(platform.S3ConsoleClientID)
 	}
-	if !s.installed() {
+	if !s.env.Platform.S3.InstallsMinIO() {
 		var err error
-		s.http, err = s.patient()
+		s.http, err = s.proofHTTPClient()
 		return s, err
 	}
 	s.root = kube.NewGenerated(env.Kube, p.S3.Namespace, minio.RootSecret, map[string]kube.Generate{
-		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(secretLength),
+		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(kube.SecretLength),
 	})
 	dial := stage.TunnelDialer(env.Kube, p.S3.Namespace, service, port, releaseID)
 	s.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: idleTime}, Timeout: requestTime}
 	return s, nil
 }
 
-// patient is a client of the public address for requests that are made once.
-func (s *site) patient() (*http.Client, error) {
+// proofHTTPClient is a client of the public address for requests that are made once.
+func (s *site) proofHTTPClient() (*http.Client, error) {
 	client, err := s.env.Public()
 	if err != nil {
 		return nil, err
@@ -86,11 +83,8 @@ func (s *site) patient() (*http.Client, error) {
 	return client, nil
 }
 
-// secretLength: 40 letters and digits are 238 bits. MinIO takes 8 characters and more.
-const secretLength = 40
-
-// settle decides which groups have buckets. A name that can have none is told and left out.
-func (s *site) settle(p platform.Platform) {
+// selectGroups decides which groups have buckets. A name that can have none is told and left out.
+func (s *site) selectGroups(p platform.Platform) {
 	var names []string
 	for _, path := range p.Auth.Groups {
 		path = strings.Trim(path, "/")
@@ -105,10 +99,10 @@ func (s *site) settle(p platform.Platform) {
 		}
 	}
 	s.tenancy = s3.For(p, names)
-	if s.hasRealm() && s.minio() {
+	if s.env.Platform.Auth.ConfiguresRealm() && s.env.Platform.S3.HasMinIOAPI() {
 		s.tenancy.Groups = append(s.tenancy.Groups, s3.ProofGroup)
 	}
-	if p.Auth.Mode != "install" {
+	if !p.Auth.InstallsKeycloak() {
 		s.tenancy.LongestName = longestForeignName
 		s.tellNames()
 	}
@@ -117,25 +111,17 @@ func (s *site) settle(p platform.Platform) {
 // tellNames says whom S3 will refuse, because nobody keeps such names from users who came by another way than our sign-up.
 func (s *site) tellNames() {
 	p := s.env.Platform
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		s.env.Warn(fmt.Sprintf("s3: who has anything but lower case letters, digits, dots and dashes in the claim %s, or more than %d characters, has no bucket: S3 takes no such name", p.Auth.UsernameClaim, maxBucketName-len(p.Prefixes.User)))
 		return
 	}
 	sub, advice := "", "rename them there"
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		sub, advice = " (the id that many issuers put into sub has 36)", "take another claim by auth.usernameClaim, or mend the names there"
 	}
 	s.env.Warn(fmt.Sprintf("s3: who has anything but a-z, 0-9 and dashes in the claim %s, or more than %d characters%s, is refused with 403 wherever they ask MinIO: "+
 		"such names may open other people's buckets, and not all users of %s came by our sign-up, which refuses them; %s", p.Auth.UsernameClaim, longestForeignName, sub, p.Issuer(), advice))
 }
-
-// installed tells whether the server is ours; minio, whether it has MinIO's admin API.
-func (s *site) installed() bool { return s.env.Platform.S3.Mode == "install" }
-
-func (s *site) minio() bool { return s.installed() || s.env.Platform.S3.Kind == "minio" }
-
-// hasRealm tells whether the login is a Keycloak that we configure.
-func (s *site) hasRealm() bool { return s.env.Platform.Auth.Mode != "oidc" }
 
 // distributed tells whether MinIO runs as several servers: by the configuration, or else by the profile.
 func (s *site) distributed() bool {
@@ -144,7 +130,7 @@ func (s *site) distributed() bool {
 
 // home is the namespace of the stage's Secrets.
 func (s *site) home() string {
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		return s.env.Platform.S3.Namespace
 	}
 	return s.env.Platform.App.Namespace
@@ -152,7 +138,7 @@ func (s *site) home() string {
 
 // endpoint of the server's own API.
 func (s *site) endpoint() string {
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		return fmt.Sprintf("http://%s.%s.svc:%d", service, s.env.Platform.S3.Namespace, port)
 	}
 	return s.env.Platform.S3URL()
@@ -168,7 +154,7 @@ func (s *site) client(ctx context.Context) (*s3.Client, error) {
 }
 
 func (s *site) credentials(ctx context.Context) (s3.Credentials, error) {
-	if !s.installed() {
+	if !s.env.Platform.S3.InstallsMinIO() {
 		return namedCredentials(ctx, s.env.Kube, s.env.Platform.S3.CredentialsSecret)
 	}
 	user, err := s.root.Value(ctx, minio.RootUserKey)
@@ -184,24 +170,16 @@ func (s *site) credentials(ctx context.Context) (s3.Credentials, error) {
 
 // namedCredentials are those of a MinIO that was there before.
 func namedCredentials(ctx context.Context, client *kube.Client, named string) (s3.Credentials, error) {
-	namespace, name, ok := strings.Cut(named, "/")
-	if !ok {
-		return s3.Credentials{}, errors.New("s3.credentialsSecret: not namespace/name of a Secret")
-	}
-	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := client.NamedSecret(ctx, "s3.credentialsSecret", named, minio.RootUserKey, minio.RootPasswordKey)
 	if err != nil {
-		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: %w", kube.Explain(err))
+		return s3.Credentials{}, err
 	}
-	user, password := string(secret.Data[minio.RootUserKey]), string(secret.Data[minio.RootPasswordKey])
-	if user == "" || password == "" {
-		return s3.Credentials{}, fmt.Errorf("s3.credentialsSecret: secret %s has no %s and %s", named, minio.RootUserKey, minio.RootPasswordKey)
-	}
-	return s3.NewCredentials(user, password, "", time.Time{}), nil
+	return s3.NewCredentials(secret[minio.RootUserKey], secret[minio.RootPasswordKey], "", time.Time{}), nil
 }
 
 // afterServer are the steps without which the server's own API is not to be used.
 func (s *site) afterServer() []engine.ID {
-	if s.minio() {
+	if s.env.Platform.S3.HasMinIOAPI() {
 		return []engine.ID{loadedID}
 	}
 	return nil

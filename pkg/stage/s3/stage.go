@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -46,7 +47,7 @@ func With(o Options) stage.Stage {
 func steps(env stage.Env, o Options) ([]engine.Step, error) {
 	p := env.Platform
 	switch {
-	case p.S3.Mode == "none":
+	case p.S3.Mode == platform.S3None:
 		return nil, nil
 	case !p.HasS3():
 		env.Warn("no S3: buckets are opened by a user's token, and auth.mode is none; set s3.mode: none to say so yourself")
@@ -59,7 +60,7 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 		return nil, err
 	}
 	var list []engine.Step
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		if list, err = s.server(); err != nil {
 			return nil, err
 		}
@@ -70,7 +71,7 @@ func steps(env stage.Env, o Options) ([]engine.Step, error) {
 		return nil, err
 	}
 	list = slices.Concat(engine.Serving(list), realm, inside)
-	list = append(list, engine.New(reachID, &reachable{site: s}, s.beforeReach()...))
+	list = append(list, engine.New(reachID, stage.Gate((&reachable{site: s}).trouble), s.beforeReach()...))
 	needs := []engine.ID{reachID, stage.IssuerID, stage.NamespaceID(p.Namespace())}
 	for _, step := range slices.Concat(realm, inside) {
 		needs = append(needs, step.ID)

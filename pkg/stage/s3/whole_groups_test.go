@@ -14,7 +14,7 @@ import (
 func (w *whole) login(t *testing.T, name, password string) *s3.Client {
 	t.Helper()
 	s := w.site(t)
-	made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
+	made := &proofUsers{site: s, realm: s.env.Keycloak.Realm}
 	token, err := made.token(t.Context(), name, password)
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func (w *whole) tags(t *testing.T) {
 		w.env.Platform.S3.Mode, w.env.Platform.S3.Kind, w.env.Platform.S3.URL = "external", kind, "https://s3.example.org"
 		w.webClientAlone(t)
 		s := w.site(t)
-		made := &witnesses{site: s, realm: s.env.Keycloak.Realm}
+		made := &proofUsers{site: s, realm: s.env.Keycloak.Realm}
 		token, err := made.token(t.Context(), "eve", password)
 		if err != nil {
 			t.Fatal(err)

@@ -7,9 +7,6 @@ import (
 	"os"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
@@ -42,17 +39,11 @@ func (b binding) read(ctx context.Context) (acme.EAB, error) {
 }
 
 func (b binding) fromSecret(ctx context.Context) (string, error) {
-	namespace, name, _ := strings.Cut(b.eab.HMACSecret, "/")
-	secret, err := b.kube.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return "", fmt.Errorf("tls.acme.eab.hmacSecret: there is no secret %s; make it by `kubectl -n %s create secret generic %s --from-file=%s=FILE`", b.eab.HMACSecret, namespace, name, hmacKey)
-	case err != nil:
-		return "", fmt.Errorf("tls.acme.eab.hmacSecret: %w", kube.Explain(err))
-	case len(secret.Data[hmacKey]) == 0:
-		return "", fmt.Errorf("tls.acme.eab.hmacSecret: secret %s has no key %q", b.eab.HMACSecret, hmacKey)
+	secret, err := b.kube.NamedSecret(ctx, "tls.acme.eab.hmacSecret", b.eab.HMACSecret, hmacKey)
+	if err != nil {
+		return "", err
 	}
-	return string(secret.Data[hmacKey]), nil
+	return secret[hmacKey], nil
 }
 
 func fromEnvironment() (string, error) {

@@ -22,7 +22,7 @@ type workload struct {
 
 // fix says what has to be done so that the controller serves the certificate.
 func (s *served) fix(ctx context.Context) (string, error) {
-	if s.env.Platform.Ingress.Mode != "existing" {
+	if !s.env.Platform.Ingress.Existing() {
 		return fmt.Sprintf("see what the controller says about the Secret in its log (`kubectl -n %s logs -l app.kubernetes.io/name=%s`), and whether ingress.values names another default certificate", s.place.namespace, s.env.IngressController()), nil
 	}
 	found, err := s.workloads(ctx)

@@ -44,17 +44,17 @@ type served struct {
 }
 
 var (
-	_ engine.Resource[answered] = (*served)(nil)
-	_ engine.Waiter             = (*served)(nil)
-	_ engine.Patient            = (*served)(nil)
+	_ engine.Resource[servedSeen] = (*served)(nil)
+	_ engine.Waiter               = (*served)(nil)
+	_ engine.Patient              = (*served)(nil)
 )
 
 func servedStep(env stage.Env, b base) engine.Step {
 	return engine.New(ServedID, &served{env: env, place: b.place, port: "443", limit: handshakeTime}, stage.CertificateID, stage.AddressID)
 }
 
-// answered is what was seen of the certificate from outside.
-type answered struct {
+// servedSeen is what was seen of the certificate from outside.
+type servedSeen struct {
 	// Unseen is why nothing could be seen.
 	Unseen string
 	// Wrong says what is served in the place of the certificate; empty if that is served.
@@ -66,23 +66,23 @@ type answered struct {
 }
 
 // Observe asks for both names. That nobody can be asked is no trouble: the address may be one that only others reach.
-func (s *served) Observe(ctx context.Context) (answered, error) {
+func (s *served) Observe(ctx context.Context) (servedSeen, error) {
 	held, err := s.place.read(ctx)
 	if err = ignoreNotYet(err); err != nil {
-		return answered{}, err
+		return servedSeen{}, err
 	}
 	if !held.Exists || held.Broken != "" {
-		return answered{}, &engine.NotYetError{After: stage.CertificateID}
+		return servedSeen{}, &engine.NotYetError{After: stage.CertificateID}
 	}
 	addresses, err := s.env.Links.Address.Get()
 	if err != nil {
-		return answered{Unseen: "the ingress controller has no address yet"}, nil
+		return servedSeen{Unseen: "the ingress controller has no address yet"}, nil
 	}
-	var seen answered
+	var seen servedSeen
 	for _, host := range []string{s.env.Platform.OnyxiaHost(), probeLabel + "." + s.env.Platform.LabDomain()} {
 		chain, err := s.ask(ctx, addresses, host)
 		if ctx.Err() != nil {
-			return answered{}, context.Cause(ctx)
+			return servedSeen{}, context.Cause(ctx)
 		}
 		if err != nil {
 			return s.unseen(err), nil
@@ -93,7 +93,7 @@ func (s *served) Observe(ctx context.Context) (answered, error) {
 			seen.Other = true
 		default:
 			fix, err := s.fix(ctx)
-			return answered{Wrong: wrong(host, chain[0], s.place), Fix: fix}, err
+			return servedSeen{Wrong: wrong(host, chain[0], s.place), Fix: fix}, err
 		}
 	}
 	return seen, nil
@@ -108,11 +108,11 @@ func wrong(host string, got *x509.Certificate, want place) string {
 }
 
 // unseen is told where somebody else runs the controller: nobody has set its default certificate for us.
-func (s *served) unseen(err error) answered {
-	if s.env.Platform.Ingress.Mode == "existing" {
+func (s *served) unseen(err error) servedSeen {
+	if s.env.Platform.Ingress.Existing() {
 		s.env.Warn(fmt.Sprintf("it cannot be seen from here which certificate the ingress controller serves (%s): make sure that it is that of secret %s, because the datalab's Ingresses name none", err, s.place))
 	}
-	return answered{Unseen: err.Error()}
+	return servedSeen{Unseen: err.Error()}
 }
 
 // ask makes a handshake with the first address that takes one, and returns the certificates that came.
@@ -169,7 +169,7 @@ func (s *served) trusts(chain []*x509.Certificate, host string) bool {
 }
 
 // Plan waits as long as something else is served.
-func (s *served) Plan(seen answered) engine.Change {
+func (s *served) Plan(seen servedSeen) engine.Change {
 	switch {
 	case seen.Wrong != "":
 		return engine.Change{Action: engine.Pending, Why: seen.Wrong, Fix: seen.Fix}
@@ -182,7 +182,7 @@ func (s *served) Plan(seen answered) engine.Change {
 }
 
 // Apply has nothing to write.
-func (s *served) Apply(context.Context, answered) error { return nil }
+func (s *served) Apply(context.Context, servedSeen) error { return nil }
 
 // Ready is the same question.
 func (s *served) Ready(ctx context.Context) (engine.Health, error) {

@@ -39,14 +39,14 @@ func With(o Options) stage.Stage {
 
 func steps(env stage.Env, o Options) []engine.Step {
 	needs := []engine.ID{stage.NamespaceID(env.Platform.Namespace())}
-	if env.Platform.Ingress.Mode != "existing" {
+	if !env.Platform.Ingress.Existing() {
 		needs = append(needs, stage.NamespaceID(env.IngressNamespace()))
 	}
 	var step engine.Step
 	switch {
 	case o.Bring != nil:
 		step = engine.New(stage.CertificateID, newBrought(env, o), needs...)
-	case env.Platform.TLS.Mode == "existing":
+	case env.Platform.TLS.Existing():
 		step = engine.New(stage.CertificateID, newMaintained(env, o), needs...)
 	default:
 		step = engine.New(stage.CertificateID, newOrdered(env, o), needs...)
@@ -72,7 +72,7 @@ func newBase(env stage.Env, o Options) base {
 	return base{
 		place: place{
 			kube: env.Kube, namespace: env.IngressNamespace(), name: env.Platform.TLS.SecretName,
-			awaited: env.Platform.Ingress.Mode != "existing",
+			awaited: !env.Platform.Ingress.Existing(),
 		},
 		names: env.Platform.CertificateNames(),
 		now:   now,

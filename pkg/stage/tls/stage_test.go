@@ -13,8 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme/acmetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"

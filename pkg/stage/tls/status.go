@@ -40,7 +40,7 @@ func Status(ctx context.Context, env stage.Env, now time.Time) (Report, error) {
 		o.Now = func() time.Time { return now }
 	}
 	var resource engine.Resource[Seen] = newOrdered(env, o)
-	if env.Platform.TLS.Mode == "existing" {
+	if env.Platform.TLS.Existing() {
 		resource = newMaintained(env, o)
 	}
 	place, names := newBase(env, o).place, env.Platform.CertificateNames()

@@ -16,7 +16,7 @@ const audience = "vault audience"
 // account that configures Vault. At another issuer a person makes them.
 func (s *site) clients() []engine.Step {
 	p := s.env.Platform
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		s.env.Warn("vault: make a public client " + platform.VaultClientID + " at the issuer, with PKCE, the redirect addresses " + p.OnyxiaURL() + "/* and " +
 			p.VaultURL() + "/*, the audience " + platform.VaultClientID + " in its access tokens, and the groups in the claim " + p.Auth.GroupsClaim)
 		return nil
@@ -58,7 +58,7 @@ func webClient(p platform.Platform) keycloak.Client {
 }
 
 // pages tells whether people log in on Vault's own pages with the realm. A Vault that others run has a way of its own.
-func (s *site) pages() bool { return s.hasRealm() && !s.external() }
+func (s *site) pages() bool { return s.env.Platform.Auth.ConfiguresRealm() && !s.external() }
 
 // uiLogin is that login.
 func (s *site) uiLogin() *vault.UILogin {

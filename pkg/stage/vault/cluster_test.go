@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
 // three is a cluster of three real servers in the pods vault-0 to vault-2, which know of each other as the chart's

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
@@ -22,7 +23,6 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault/vaulttest"
 )
 
 // timeout is how long anything may take that is waited for on a busy machine.

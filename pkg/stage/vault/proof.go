@@ -20,7 +20,7 @@ type proof struct {
 
 func newProof(s *site, setup vault.Setup) *stage.Proof {
 	how := "two users are made for it, and removed"
-	if !s.hasRealm() {
+	if !s.env.Platform.Auth.ConfiguresRealm() {
 		how = "as far as that goes without its issuer's users"
 	}
 	return &stage.Proof{
@@ -43,20 +43,20 @@ func (p *proof) run(ctx context.Context) (missing string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if !p.site.hasRealm() {
+	if !p.site.env.Platform.Auth.ConfiguresRealm() {
 		return "what users of " + p.setup.Issuer + " may do", p.check(ctx, client)
 	}
 	operator, err := p.operator(ctx)
 	if err != nil {
 		return "", err
 	}
-	made := witnesses{realm: p.site.env.Keycloak.Realm, platform: p.site.env.Platform}
+	made := proofUsers{realm: p.site.env.Keycloak.Realm, platform: p.site.env.Platform}
 	defer func() { err = made.clean(ctx, err) }()
-	user, err := made.token(ctx, witness, ourGroup)
+	user, err := made.token(ctx, proofUser, ourGroup)
 	if err != nil {
 		return "", fmt.Errorf("a user to try Vault with: %w", err)
 	}
-	neighbour, err := made.token(ctx, otherWitness, "")
+	neighbour, err := made.token(ctx, otherProofUser, "")
 	if err != nil {
 		return "", fmt.Errorf("a user to try Vault with: %w", err)
 	}

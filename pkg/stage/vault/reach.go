@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
@@ -22,9 +21,9 @@ func public(env stage.Env) (*vault.Client, error) {
 	return &vault.Client{HTTP: client, Address: env.Platform.VaultURL()}, nil
 }
 
-// Observe asks what a browser asks; what is wrong with the answer is the observation.
-func (r *reachable) Observe(ctx context.Context) (string, error) {
-	if _, err := r.env.Links.Address.Get(); err != nil && r.env.Platform.Vault.Mode != "external" {
+// trouble asks what a browser asks, and gives what is wrong with the answer.
+func (r *reachable) trouble(ctx context.Context) (string, error) {
+	if _, err := r.env.Links.Address.Get(); err != nil && !r.env.Platform.Vault.External() {
 		return "", err
 	}
 	client, err := public(r.env)
@@ -42,21 +41,4 @@ func (r *reachable) Observe(ctx context.Context) (string, error) {
 		return err.Error(), nil
 	}
 	return "", err
-}
-
-// Plan waits as long as a browser could not go on.
-func (r *reachable) Plan(trouble string) engine.Change {
-	if trouble != "" {
-		return engine.Change{Action: engine.Pending, Why: trouble}
-	}
-	return engine.Change{Action: engine.Unchanged}
-}
-
-// Apply has nothing to write.
-func (r *reachable) Apply(context.Context, string) error { return nil }
-
-// Ready is the same question.
-func (r *reachable) Ready(ctx context.Context) (engine.Health, error) {
-	trouble, err := r.Observe(ctx)
-	return engine.Health{Ready: err == nil && trouble == "", Reason: trouble}, err
 }

@@ -139,7 +139,7 @@ func (r *rights) advice() string {
 	switch {
 	case r.site.external():
 		return "name a Secret with a token by vault.credentialsSecret, or give the token to `kubectl onyxia vault configure` in VAULT_TOKEN"
-	case !r.site.hasRealm():
+	case !r.site.env.Platform.Auth.ConfiguresRealm():
 		return "kubectl onyxia vault configure --keys-file FILE, or name a Secret with a token of policy " + vault.OperatorPolicy + " by vault.credentialsSecret"
 	}
 	return "kubectl onyxia vault configure --keys-file FILE"

@@ -32,7 +32,7 @@ func (s *site) server() ([]engine.Step, error) {
 		engine.New(s.releaseID(), &sealable{ReleaseResource: release, site: s}, ns),
 	}
 	for _, claim := range s.claims() {
-		list = append(list, engine.New(volumeID(claim), &volume{site: s, name: claim}, s.releaseID()).
+		list = append(list, engine.New(volumeID(claim), kube.NewVolume(s.env.Kube, s.namespace(), claim, "volume of vault"), s.releaseID()).
 			HoldingData("every secret of every user"))
 	}
 	return list, nil

@@ -33,11 +33,11 @@ func (s *site) setup() (vault.Setup, error) {
 		AuthPath: p.Vault.AuthPath, KV: p.Vault.KVEngine, PolicyName: p.VaultPolicy(), RoleName: platform.VaultRole,
 		Issuer: p.Issuer(), CAPEM: string(p.CAPEM), Audience: platform.VaultClientID,
 		UserClaim: p.Auth.UsernameClaim, GroupsClaim: p.Auth.GroupsClaim,
-		UserPrefix: user, GroupPrefix: group, NamesChecked: s.hasRealm(), Groups: groupsOfAUser,
+		UserPrefix: user, GroupPrefix: group, NamesChecked: s.env.Platform.Auth.ConfiguresRealm(), Groups: groupsOfAUser,
 		TTL: userTTL, MaxTTL: userMaxTTL, Origin: p.OnyxiaURL(), UI: s.uiLogin(),
 		Lasting: !s.external(), Shared: s.external(),
 	}
-	if p.Auth.Mode != "install" || user == "" {
+	if !p.Auth.InstallsKeycloak() || user == "" {
 		// The users of a realm that was there before may be older than its rule for names; and without a prefix a name that
 		// slipped through opens the folder of a group.
 		setup.Names = func(doubt string) { s.env.Warn("vault: " + doubt) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
@@ -78,7 +79,7 @@ func (s *site) chosen() error {
 	}
 	s.chart = component.Chart
 	s.release = vault.Release{
-		Flavor: p.Vault.Flavor, Image: component.Images["server"], Dev: p.Vault.Mode == "dev", Replicas: p.Vault.Replicas,
+		Flavor: p.Vault.Flavor, Image: component.Images["server"], Dev: p.Vault.Mode == platform.VaultDev, Replicas: p.Vault.Replicas,
 		Host: p.VaultHost(), IngressClass: p.Ingress.Class, Size: p.Vault.Size, StorageClass: p.Vault.StorageClass,
 		GenerateRoot: p.Vault.GenerateRoot,
 	}
@@ -110,16 +111,15 @@ func (s *site) kept(ctx context.Context) error {
 	return nil
 }
 
-func (s *site) external() bool { return s.env.Platform.Vault.Mode == "external" }
+func (s *site) external() bool { return s.env.Platform.Vault.External() }
 
 func (s *site) namespace() string { return s.env.Platform.Vault.Namespace }
 
-// hasRealm tells whether the login is a Keycloak that we configure.
-func (s *site) hasRealm() bool { return s.env.Platform.Auth.Mode != "oidc" }
-
 // operated tells whether a service account of the realm configures Vault, so that later runs need no key. In a Vault that
 // others run it has no rights: there a token is given.
-func (s *site) operated() bool { return s.hasRealm() && !s.external() && !s.release.Dev }
+func (s *site) operated() bool {
+	return s.env.Platform.Auth.ConfiguresRealm() && !s.external() && !s.release.Dev
+}
 
 // say tells a line to whoever listens.
 func (s *site) say(line string) {
@@ -153,18 +153,11 @@ func (s *site) token(ctx context.Context) (vault.Secret, error) {
 }
 
 func namedToken(ctx context.Context, client *kube.Client, named string) (vault.Secret, error) {
-	namespace, name, ok := strings.Cut(named, "/")
-	if !ok {
-		return vault.Secret{}, errors.New("vault.credentialsSecret: not namespace/name of a Secret")
-	}
-	secret, err := client.Clientset.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	secret, err := client.NamedSecret(ctx, "vault.credentialsSecret", named, "token")
 	if err != nil {
-		return vault.Secret{}, fmt.Errorf("vault.credentialsSecret: %w", kube.Explain(err))
+		return vault.Secret{}, err
 	}
-	if len(secret.Data["token"]) == 0 {
-		return vault.Secret{}, fmt.Errorf("vault.credentialsSecret: secret %s has no key \"token\"", named)
-	}
-	return vault.NewSecret(strings.TrimSpace(string(secret.Data["token"]))), nil
+	return vault.NewSecret(strings.TrimSpace(secret["token"])), nil
 }
 
 // devToken is the one that a server in dev mode made for itself; it stands in its pod only.

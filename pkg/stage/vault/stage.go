@@ -95,7 +95,7 @@ func (s *site) inside(ctx context.Context) ([]engine.Step, error) {
 		last = append(last, step.ID)
 	}
 	list = append(list,
-		engine.New(reachID, &reachable{env: s.env}, last...),
+		engine.New(reachID, stage.Gate((&reachable{env: s.env}).trouble), last...),
 		engine.New(stage.VaultReadyID, proof, reachID, stage.NamespaceID(s.env.Platform.Namespace())),
 	)
 	if !s.external() && !s.release.Dev {

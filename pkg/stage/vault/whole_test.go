@@ -31,9 +31,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
@@ -309,7 +309,7 @@ func (l *lab) client() *vault.Client {
 func (l *lab) leavesNothing(t *testing.T) {
 	t.Helper()
 	realm := stage.NewKeycloak(l.env.Platform, l.env.Kube).Realm
-	for _, name := range []string{witness, otherWitness} {
+	for _, name := range []string{proofUser, otherProofUser} {
 		if _, err := realm.FindUser(t.Context(), name); !errors.Is(err, keycloak.ErrNoUser) {
 			t.Errorf("user %s is left: %v", name, err)
 		}

@@ -48,7 +48,7 @@ func TestScript(t *testing.T) {
 	}()
 	for name, c := range map[string]struct {
 		url, ca string
-		want    way
+		want    probeResult
 	}{
 		"an answer, by the private authority": {server.URL, ca, reached},
 		"an authority that nobody knows":      {server.URL, "/dev/null", distrusted},
@@ -73,7 +73,7 @@ func TestScript(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			if got := judge(code, said.String()); got.way != c.want {
+			if got := judge(code, said.String()); got.result != c.want {
 				t.Errorf("%+v after exit code %d", got, code)
 			}
 		})

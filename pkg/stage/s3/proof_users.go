@@ -22,15 +22,15 @@ const cleanTime = 30 * time.Second
 // sharedAge is how old a bucket of a proof has to be before it is swept from a server that others may prove as well.
 const sharedAge = time.Hour
 
-// witnesses are users of the realm that live as long as the proof.
-type witnesses struct {
+// proofUsers are users of the realm that live as long as the proof.
+type proofUsers struct {
 	site  *site
 	realm *keycloak.Realm
 	names []string
 }
 
 // sweep removes what a run left that was killed. The installation's lock is held, so nobody else is proving here.
-func (w *witnesses) sweep(ctx context.Context) error {
+func (w *proofUsers) sweep(ctx context.Context) error {
 	users, err := w.realm.ProofUsers(ctx, s3.ProofMark)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (w *witnesses) sweep(ctx context.Context) error {
 
 // sweep removes the buckets that a proof left behind, where we may look into those of others.
 func (s *site) sweep(ctx context.Context) error {
-	if !s.minio() {
+	if !s.env.Platform.S3.HasMinIOAPI() {
 		return nil
 	}
 	client, err := s.client(ctx)
@@ -57,7 +57,7 @@ func (s *site) sweep(ctx context.Context) error {
 		return err
 	}
 	age := sharedAge
-	if s.installed() {
+	if s.env.Platform.S3.InstallsMinIO() {
 		age = 0
 	}
 	buckets, err := s.tenancy.Sweep(ctx, client, age)
@@ -68,7 +68,7 @@ func (s *site) sweep(ctx context.Context) error {
 }
 
 // person makes a user who is in a group, or in none.
-func (w *witnesses) person(ctx context.Context, group string) (s3.Person, error) {
+func (w *proofUsers) person(ctx context.Context, group string) (s3.Person, error) {
 	name := s3.ProofName()
 	w.names = append(w.names, name)
 	var groups []string
@@ -83,9 +83,9 @@ func (w *witnesses) person(ctx context.Context, group string) (s3.Person, error)
 }
 
 // token logs the user in by a copy of Onyxia's own client, which gives tokens as that one does.
-func (w *witnesses) token(ctx context.Context, name, password string) (string, error) {
+func (w *proofUsers) token(ctx context.Context, name, password string) (string, error) {
 	var more []keycloak.Mapper
-	if !w.site.minio() {
+	if !w.site.env.Platform.S3.HasMinIOAPI() {
 		// AWS and Ceph look at the party that a token was issued to, where it names one.
 		more = append(more, keycloak.HardcodedClaim(proofClient+" party", "azp", platform.S3ClientID))
 	}
@@ -101,7 +101,7 @@ func (w *witnesses) token(ctx context.Context, name, password string) (string, e
 }
 
 // mailDomain is one that the realm lets sign up.
-func (w *witnesses) mailDomain() string {
+func (w *proofUsers) mailDomain() string {
 	if domains := w.site.env.Platform.Auth.EmailDomains; len(domains) > 0 {
 		return domains[0]
 	}
@@ -109,7 +109,7 @@ func (w *witnesses) mailDomain() string {
 }
 
 // clean takes all of it away, after an interruption as well.
-func (w *witnesses) clean(ctx context.Context) error {
+func (w *proofUsers) clean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	var errs []error

@@ -28,7 +28,7 @@ const (
 // stopped; a pod that did not get to try is an outcome.
 func (r *reach) send(ctx context.Context) (outcome, error) {
 	if len(r.trip.ca) > mostCA {
-		return outcome{way: untold, said: fmt.Sprintf("trust.caBundle has more than the %d kB that can be handed to a pod", mostCA>>10)}, nil
+		return outcome{result: untold, said: fmt.Sprintf("trust.caBundle has more than the %d kB that can be handed to a pod", mostCA>>10)}, nil
 	}
 	job := r.trip.job(r.stamp.Namespace, jobName+"-"+rand.String(5))
 	err := r.create(ctx, job)
@@ -39,7 +39,7 @@ func (r *reach) send(ctx context.Context) (outcome, error) {
 		return outcome{}, context.Cause(ctx)
 	}
 	if err != nil {
-		return outcome{way: untold, said: kube.Explain(err).Error()}, nil
+		return outcome{result: untold, said: kube.Explain(err).Error()}, nil
 	}
 	for began := time.Now(); ; {
 		got, done, err := r.look(ctx, job, time.Since(began))
@@ -87,9 +87,9 @@ func (r *reach) look(ctx context.Context, job *batchv1.Job, age time.Duration) (
 	case err != nil:
 		return outcome{}, false, fmt.Errorf("the job that asks %s: %w", r.trip.url, kube.Explain(err))
 	case health.Ready:
-		return outcome{way: reached}, true, nil
+		return outcome{result: reached}, true, nil
 	case health.Hopeless, age > startTime && !running, age > jobSeconds*time.Second:
-		return outcome{way: untold, said: health.Reason}, true, nil
+		return outcome{result: untold, said: health.Reason}, true, nil
 	}
 	return outcome{}, false, nil
 }

@@ -14,25 +14,25 @@ import (
 
 // The users and groups of the proof. Their names are always the same, so that a run cleans up after one that was killed.
 const (
-	witness      = vault.ProofPrefix + "one"
-	otherWitness = vault.ProofPrefix + "two"
-	ourGroup     = vault.ProofPrefix + "ours"
-	theirGroup   = vault.ProofPrefix + "theirs"
-	proofClient  = vault.ProofPrefix + "vault"
+	proofUser      = vault.ProofPrefix + "one"
+	otherProofUser = vault.ProofPrefix + "two"
+	ourGroup       = vault.ProofPrefix + "ours"
+	theirGroup     = vault.ProofPrefix + "theirs"
+	proofClient    = vault.ProofPrefix + "vault"
 )
 
 // cleanTime bounds the cleaning up after an interruption.
 const cleanTime = 30 * time.Second
 
-// witnesses are users of the realm that live as long as the proof, and a client by which they log in with a password.
-type witnesses struct {
+// proofUsers are users of the realm that live as long as the proof, and a client by which they log in with a password.
+type proofUsers struct {
 	realm    *keycloak.Realm
 	platform platform.Platform
 }
 
 // token makes a user who is in a group, or in none, and logs the user in by a copy of the client of Onyxia's web. The group
 // stands in the token only: it is made by the copy, so that nothing is left behind in the realm.
-func (w witnesses) token(ctx context.Context, name, group string) (vault.ProofUser, error) {
+func (w proofUsers) token(ctx context.Context, name, group string) (vault.ProofUser, error) {
 	mappers, err := w.mappers(group)
 	if err != nil {
 		return vault.ProofUser{}, err
@@ -56,7 +56,7 @@ func (w witnesses) token(ctx context.Context, name, group string) (vault.ProofUs
 }
 
 // mappers of the copy that the client has not: the one that makes the group.
-func (w witnesses) mappers(group string) ([]keycloak.Mapper, error) {
+func (w proofUsers) mappers(group string) ([]keycloak.Mapper, error) {
 	if group == "" {
 		return nil, nil
 	}
@@ -70,7 +70,7 @@ func (w witnesses) mappers(group string) ([]keycloak.Mapper, error) {
 }
 
 // mailDomain is one that the realm lets sign up.
-func (w witnesses) mailDomain() string {
+func (w proofUsers) mailDomain() string {
 	if domains := w.platform.Auth.EmailDomains; len(domains) > 0 {
 		return domains[0]
 	}
@@ -78,11 +78,11 @@ func (w witnesses) mailDomain() string {
 }
 
 // clean takes all of it away, after an interruption as well.
-func (w witnesses) clean(ctx context.Context, after error) error {
+func (w proofUsers) clean(ctx context.Context, after error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	errs := []error{after}
-	for _, name := range []string{witness, otherWitness} {
+	for _, name := range []string{proofUser, otherProofUser} {
 		if err := w.realm.DeleteProofUser(ctx, name); err != nil {
 			errs = append(errs, fmt.Errorf("user %s of the proof is still there: %w", name, err))
 		}

@@ -43,7 +43,7 @@ type reachSeen struct {
 // reachStep comes before whatever the stage writes.
 func reachStep(env stage.Env, image string, needs ...engine.ID) engine.Step {
 	needs = append(needs, stage.NamespaceID(env.Platform.Namespace()))
-	if env.Platform.Auth.Mode == "install" {
+	if env.Platform.Auth.InstallsKeycloak() {
 		needs = append(needs, stage.AddressID, stage.CertificateID)
 	}
 	return engine.New(reachID, newReach(env, image), needs...)
@@ -62,7 +62,7 @@ func (r *reach) Observe(ctx context.Context) (reachSeen, error) {
 	if err != nil || noted.Digest == r.trip.digest() {
 		return reachSeen{noted: noted}, err
 	}
-	if r.env.Platform.Auth.Mode != "install" {
+	if !r.env.Platform.Auth.InstallsKeycloak() {
 		return reachSeen{noted: noted}, nil
 	}
 	if noted.Digest == "" {
@@ -113,21 +113,21 @@ func (r *reach) Apply(ctx context.Context, _ reachSeen) error {
 	if err := r.sweep(ctx); err != nil {
 		return err
 	}
-	var last way
+	var last probeResult
 	var since time.Time
 	for {
 		got, err := r.send(ctx)
 		if err != nil {
 			return err
 		}
-		news := got.way != last
+		news := got.result != last
 		if news {
-			last, since = got.way, time.Now()
+			last, since = got.result, time.Now()
 		}
 		switch left := got.patience() - time.Since(since); {
-		case got.way == reached:
+		case got.result == reached:
 			return r.stamp.write(ctx, note{Digest: r.trip.digest(), At: time.Now().UTC().Format(time.RFC3339)})
-		case got.way == untold:
+		case got.result == untold:
 			r.env.Warn(fmt.Sprintf("it could not be tried whether pods reach %s (%s): Onyxia's API does not start if they don't; images.curl names the image that tries", r.trip.url, got.said))
 			return r.stamp.write(ctx, note{Digest: r.trip.digest(), At: time.Now().UTC().Format(time.RFC3339), Untold: got.said})
 		case left <= 0:

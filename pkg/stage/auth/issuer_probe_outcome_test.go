@@ -15,7 +15,7 @@ func TestJudge(t *testing.T) {
 	for name, c := range map[string]struct {
 		code int32
 		said string
-		want way
+		want probeResult
 	}{
 		"an answer, whatever it says":  {0, "", reached},
 		"no such name":                 {6, "curl: (6) Could not resolve host: auth.lab.demo.test", unresolved},
@@ -34,8 +34,8 @@ func TestJudge(t *testing.T) {
 		"killed":                       {137, "", untold},
 	} {
 		got := judge(c.code, c.said)
-		if got.way != c.want {
-			t.Errorf("%s: %s, want %s", name, got.way, c.want)
+		if got.result != c.want {
+			t.Errorf("%s: %s, want %s", name, got.result, c.want)
 		}
 		if strings.Contains(got.said, "\n") || c.want != reached && got.said == "" {
 			t.Errorf("%s: said %q", name, got.said)
@@ -47,7 +47,7 @@ func TestJudge(t *testing.T) {
 func TestEnded(t *testing.T) {
 	for name, c := range map[string]struct {
 		status string
-		want   way // empty while it may still come to something
+		want   probeResult // empty while it may still come to something
 		said   string
 	}{
 		"new":            {status: `{phase: Pending}`},
@@ -67,7 +67,7 @@ func TestEnded(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, done := ended(pod)
-			if done != (c.want != "") || got.way != c.want || !strings.Contains(got.said, c.said) {
+			if done != (c.want != "") || got.result != c.want || !strings.Contains(got.said, c.said) {
 				t.Errorf("%+v, %v", got, done)
 			}
 		})
@@ -80,8 +80,8 @@ func TestWordsAndFixes(t *testing.T) {
 		env, _ := datalab(t, auth)
 		to := newTrip(env.Platform, "curl:1")
 		seen := map[string]bool{}
-		for _, w := range []way{unresolved, unconnected, distrusted, misnamed} {
-			o := outcome{way: w, said: "curl: (0) x"}
+		for _, w := range []probeResult{unresolved, unconnected, distrusted, misnamed} {
+			o := outcome{result: w, said: "curl: (0) x"}
 			words, fix := o.words(to), o.fix(env, to)
 			if !strings.Contains(words, to.host) || !strings.Contains(words, "curl: (0) x") || fix == "" || strings.Contains(words+fix, "\n") || seen[fix] {
 				t.Errorf("%s, %s: %q; %q", name, w, words, fix)
@@ -90,7 +90,7 @@ func TestWordsAndFixes(t *testing.T) {
 		}
 	}
 	env, _ := datalab(t, platform.Auth{})
-	fix := outcome{way: unconnected}.fix(env, newTrip(env.Platform, "curl:1"))
+	fix := outcome{result: unconnected}.fix(env, newTrip(env.Platform, "curl:1"))
 	for _, want := range []string{"hairpin", "proxy protocol", "host name", "rewrite name suffix .lab.demo.test SERVICE.traefik.svc.cluster.local"} {
 		if !strings.Contains(fix, want) {
 			t.Errorf("%q is not named: %s", want, fix)

@@ -24,7 +24,7 @@ type trip struct {
 // newTrip goes to our ingress controller, before anything is behind it, or to an issuer that is there.
 func newTrip(p platform.Platform, image string) trip {
 	t := trip{url: "https://" + p.AuthHost() + "/", image: image, ca: p.CAPEM}
-	if p.Auth.Mode != "install" {
+	if !p.Auth.InstallsKeycloak() {
 		t.url = p.DiscoveryURL()
 	}
 	t.host = t.url

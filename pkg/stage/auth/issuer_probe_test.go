@@ -338,7 +338,7 @@ func TestReachByTheJobAlone(t *testing.T) {
 	if _, done, err := f.reach.look(t.Context(), job, time.Second); done || err != nil {
 		t.Errorf("a job that is not there yet: %v, %v", done, err)
 	}
-	if got, done, err := f.reach.look(t.Context(), job, startTime+time.Second); !done || got.way != untold || err != nil {
+	if got, done, err := f.reach.look(t.Context(), job, startTime+time.Second); !done || got.result != untold || err != nil {
 		t.Errorf("%+v, %v, %v", got, done, err)
 	}
 }
