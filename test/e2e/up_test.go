@@ -165,13 +165,13 @@ func (b testbed) certificate(namespace, name string) *x509.Certificate {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		b.t.Fatalf("no certificate in %s/%s", namespace, name)
+	var der []byte
+	if block, _ := pem.Decode(raw); block != nil {
+		der = block.Bytes
 	}
-	leaf, err := x509.ParseCertificate(block.Bytes)
+	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		b.t.Fatal(err)
+		b.t.Fatalf("no certificate in %s/%s: %v", namespace, name, err)
 	}
 	return leaf
 }

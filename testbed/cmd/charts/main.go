@@ -29,7 +29,7 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	if len(args) < 2 {
-		return errors.New("usage: charts OUT FOLDER...")
+		return errors.New("usage: charts OUT FOLDER [FOLDER]")
 	}
 	if err := os.MkdirAll(args[0], 0o755); err != nil {
 		return err
