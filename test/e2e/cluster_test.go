@@ -176,6 +176,11 @@ func (b testbed) plugin(cmd *exec.Cmd) result {
 	return result{stdout: out.String(), stderr: errOut.String(), code: cmd.ProcessState.ExitCode(), took: time.Since(began)}
 }
 
+// call is how advice names a command of the plugin: with the configuration that this run was given.
+func (b testbed) call(command string) string {
+	return "kubectl onyxia -f " + b.run("onyxia.yaml") + " " + command
+}
+
 // says repeats a look at something that is just starting until the plugin prints that, and gives the last answer.
 func (b testbed) says(what string, args ...string) result {
 	b.t.Helper()

@@ -53,7 +53,7 @@ func shown(t *testing.T, text string) {
 func (b testbed) s3FromNothing() {
 	t := b.t.(*testing.T)
 	early := b.onyxia("s3", "configure")
-	if early.code != 1 || !strings.Contains(early.stderr, "kubectl onyxia s3 install") {
+	if early.code != 1 || !strings.Contains(early.stderr, b.call("s3 install")) {
 		t.Errorf("configured before it is installed: exit code %d\n%s", early.code, early.stderr)
 	}
 	install := b.onyxia("s3", "install").ok(t)

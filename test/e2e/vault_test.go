@@ -50,7 +50,7 @@ func (b testbed) vaultFromNothing(file string) (said []string) {
 		return tell(r)
 	}
 	install := tell(b.onyxia("vault", "install"))
-	if install.code != 1 || !strings.Contains(install.stderr, "kubectl onyxia vault init --keys-file") || install.took > 6*time.Minute {
+	if install.code != 1 || !strings.Contains(install.stderr, b.call("vault init --keys-file")) || install.took > 6*time.Minute {
 		t.Fatalf("without keys: exit code %d after %s\n%s%s", install.code, install.took, install.stdout, install.stderr)
 	}
 	if served := b.configuration(); strings.Contains(served, "onyxia-kv") {
@@ -340,11 +340,11 @@ func (b testbed) vaultRestarted(file string) {
 	t := b.t.(*testing.T)
 	b.in("kubectl", "-n", "vault", "delete", "pod", "vault-0")
 	b.again("vault", "vault-0", "jsonpath={.status.phase}=Running")
-	status := b.says("kubectl onyxia vault unseal", "vault", "status")
-	if status.code != 3 || !strings.Contains(status.stdout, "kubectl onyxia vault unseal") {
+	status := b.says(b.call("vault unseal"), "vault", "status")
+	if status.code != 3 || !strings.Contains(status.stdout, b.call("vault unseal")) {
 		t.Errorf("status: exit code %d\n%s", status.code, status.stdout)
 	}
-	if up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app"); up.code != 1 || !strings.Contains(up.stderr, "kubectl onyxia vault unseal") {
+	if up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app"); up.code != 1 || !strings.Contains(up.stderr, b.call("vault unseal")) {
 		t.Errorf("up: exit code %d\n%s", up.code, up.stderr)
 	}
 	b.onyxia("vault", "unseal", "--keys-file", file).ok(t)
