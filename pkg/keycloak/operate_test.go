@@ -47,19 +47,20 @@ func users(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with a temporary password: %v", err)
 	again, err := r.ResetPassword(ctx, "carol")
 	must(t, err)
-	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: password})
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", ClientSecret: secret, Username: "carol", Password: password})
 	expect(t, errors.Is(err, ErrCredentials) && !strings.Contains(err.Error(), "not fully set up"), "login with the former password: %v", err)
-	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", Username: "carol", Password: again})
+	_, err = r.UserTokens(ctx, Credentials{ClientID: "proof", ClientSecret: secret, Username: "carol", Password: again})
 	expect(t, again != password && errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "login with the new password: %v", err)
-	l.lostAnswers(ctx, t)
+	l.lostAnswers(ctx, t, secret)
 	must(t, r.DeleteUser(ctx, "carol"))
 	must(t, r.DeleteUser(ctx, "carol"))
 	_, err = r.FindUser(ctx, "carol")
 	expect(t, errors.Is(err, ErrNoUser), "carol after her end: %v", err)
 }
 
-// lostAnswers: the server makes the user, and we do not hear of it. The password that is told opens the account all the same.
-func (l *lab) lostAnswers(ctx context.Context, t *testing.T) {
+// lostAnswers: the server makes the user, and we do not hear of it. The password that is told opens the account all the same. The
+// secret is that of client proof.
+func (l *lab) lostAnswers(ctx context.Context, t *testing.T, secret string) {
 	t.Helper()
 	for name, fault := range map[string]func(*http.Request) (*http.Response, error){
 		"erin": func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
@@ -83,7 +84,7 @@ func (l *lab) lostAnswers(ctx context.Context, t *testing.T) {
 		password, err := l.realm.AddUser(ctx, NewUser{Name: name, Email: name + "@example.org"})
 		l.watch.at = nil
 		expect(t, lost && err == nil && password != "", "%s: %v", name, err)
-		_, err = l.realm.UserTokens(ctx, Credentials{ClientID: "proof", Username: name, Password: password})
+		_, err = l.realm.UserTokens(ctx, Credentials{ClientID: "proof", ClientSecret: secret, Username: name, Password: password})
 		expect(t, errors.Is(err, ErrCredentials) && strings.Contains(err.Error(), "not fully set up"), "%s does not log in with the password that was told: %v", name, err)
 	}
 	l.watch.at = func(_ int, r *http.Request) (*http.Response, error) {
