@@ -136,11 +136,11 @@ func (d *datalab) bare(t *testing.T, withRoot bool) {
 	keys := parseFile(t, d.keys)
 	keys.RootToken = ""
 	if withRoot {
-		root, err := d.root().tokenFrom(ctx, "auth/token/create-orphan", map[string]any{"policies": []string{"root"}})
+		root, err := d.root().sessionFrom(ctx, "auth/token/create-orphan", map[string]any{"policies": []string{"root"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys.RootToken = root.Reveal()
+		keys.RootToken = root.Client.Token.Reveal()
 	}
 	text, err := keys.encode()
 	if err != nil {

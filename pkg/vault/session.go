@@ -18,8 +18,8 @@ const OperatorPolicy = "onyxia-operator"
 type Session struct {
 	// Client carries the token.
 	Client *Client
-	// lent says that the token is somebody else's to revoke.
-	lent bool
+	// left says that closing leaves the token alone: it is somebody else's to revoke, or ends by itself only.
+	left bool
 }
 
 // OpenSession makes a short-lived token with the named policy, writing the policy first if it is not there as given. The
@@ -40,11 +40,11 @@ func (c *Client) OpenSession(ctx context.Context, root Secret, name, policy stri
 	in := map[string]any{
 		"policies": []string{name}, "ttl": ttl, "explicit_max_ttl": ttl, "renewable": false, "display_name": "kubectl-onyxia",
 	}
-	token, err := as.tokenFrom(ctx, "auth/token/create-orphan", in)
+	session, err := as.sessionFrom(ctx, "auth/token/create-orphan", in)
 	if err != nil {
 		return nil, fmt.Errorf("token of the session: %w", err)
 	}
-	return &Session{Client: c.WithToken(token)}, nil
+	return session, nil
 }
 
 // SessionByKeys opens a session with OperatorPolicy, whose text is given, by the keys: their root token, or else one that
@@ -75,45 +75,42 @@ func (c *Client) SessionByKeys(ctx context.Context, makesRoot *Client, keys Decr
 
 // Lend is a session with a token that somebody else made. Closing it does not revoke the token.
 func (c *Client) Lend(token Secret) *Session {
-	return &Session{Client: c.WithToken(token), lent: true}
+	return &Session{Client: c.WithToken(token), left: true}
 }
 
 // Login opens a session with a JWT, for the role of a service account.
 func (c *Client) Login(ctx context.Context, mount, role string, jwt Secret) (*Session, error) {
-	token, err := c.WithToken(Secret{}).tokenFrom(ctx, "auth/"+mount+"/login", map[string]any{"role": role, "jwt": jwt.Reveal()})
+	session, err := c.WithToken(Secret{}).sessionFrom(ctx, "auth/"+mount+"/login", map[string]any{"role": role, "jwt": jwt.Reveal()})
 	if err != nil {
 		return nil, fmt.Errorf("login as %s: %w", role, err)
 	}
-	return &Session{Client: c.WithToken(token)}, nil
+	return session, nil
 }
 
-func (c *Client) tokenFrom(ctx context.Context, path string, in any) (Secret, error) {
+// sessionFrom is the session whose token a request makes. Vault keeps no record of batch tokens: they end by themselves and
+// cannot be revoked.
+func (c *Client) sessionFrom(ctx context.Context, path string, in any) (*Session, error) {
 	var answer struct {
 		Auth struct {
 			Token string `json:"client_token"`
+			Type  string `json:"token_type"`
 		} `json:"auth"`
 	}
 	if err := c.Write(ctx, path, in, &answer); err != nil {
-		return Secret{}, err
+		return nil, err
 	}
 	if answer.Auth.Token == "" {
-		return Secret{}, fmt.Errorf("vault: PUT %s: no token in the answer; is there a second factor (MFA) on it?", path)
+		return nil, fmt.Errorf("vault: PUT %s: no token in the answer; is there a second factor (MFA) on it?", path)
 	}
-	return NewSecret(answer.Auth.Token), nil
+	return &Session{Client: c.WithToken(NewSecret(answer.Auth.Token)), left: answer.Auth.Type == "batch"}, nil
 }
 
-// Close revokes the session's token, unless it was given by hand or ends by itself only. A token that is gone already is
-// no error.
+// Close revokes the session's token, unless it was given by hand or ends by itself only.
 func (s *Session) Close(ctx context.Context) error {
-	if s.lent {
+	if s.left {
 		return nil
 	}
-	err := s.Client.RevokeSelf(ctx)
-	var refused *APIError
-	if errors.As(err, &refused) && refused.Says("batch tokens cannot be revoked") {
-		return nil
-	}
-	return err
+	return s.Client.RevokeSelf(ctx)
 }
 
 // RevokeSelf revokes the token that the client carries: a session's, or the root token once all stands.
