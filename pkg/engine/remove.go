@@ -39,11 +39,9 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 	if s.remove == nil {
 		return line
 	}
-	if r, ok := s.resource.(Refuser); ok {
-		if why := r.RefuseRemoval(ctx); why != "" {
-			line.Change = Change{Action: Kept, Why: why}
-			return line
-		}
+	if why := refusal(ctx, s, named); why != "" {
+		line.Change = Change{Action: Kept, Why: why}
+		return line
 	}
 	there, err := present(ctx, s)
 	switch {
@@ -59,6 +57,16 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 		line.Change = Change{Action: Delete}
 	}
 	return line
+}
+
+func refusal(ctx context.Context, s Step, named map[ID]bool) string {
+	switch r := s.resource.(type) {
+	case Refuser:
+		return r.RefuseRemoval(ctx)
+	case Container:
+		return r.KeptBy(ctx, named)
+	}
+	return ""
 }
 
 // goes tells whether a server that a step needs, directly or not, is to be taken away or is not there: what is in a server

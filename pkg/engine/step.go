@@ -51,10 +51,16 @@ type Keeper interface {
 	Kept() string
 }
 
-// Refuser is a resource that may have to stay although nobody called it data: a namespace that was there before us, one
-// that still holds somebody else's volumes. RefuseRemoval says why, or nothing.
+// Refuser is a resource that may have to stay although nobody called it data: somebody else made it. RefuseRemoval says why, or
+// nothing.
 type Refuser interface {
 	RefuseRemoval(ctx context.Context) string
+}
+
+// Container is a resource that holds others and stays as long as one worth keeping is in it. KeptBy says which, or nothing. The
+// data of the named steps goes first, so it does not count.
+type Container interface {
+	KeptBy(ctx context.Context, named map[ID]bool) string
 }
 
 // Presence is a resource that can tell whether it is there without knowing what is wanted of it. Removal asks it, because

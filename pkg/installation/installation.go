@@ -258,7 +258,7 @@ func (i *Installation) base() ([]engine.Step, error) {
 // home is the namespace of Onyxia, of the record and of the lock. It stays as long as it holds what is worth keeping.
 func (i *Installation) home() *kube.Namespace {
 	return kube.NewNamespace(i.Kube, i.Platform.Namespace(), kube.Baseline, kube.Baseline,
-		kube.Releases("onyxia"), kube.Holding(tls.AccountSecret, stage.KeycloakAccountSecret))
+		kube.Releases("onyxia"), kube.HoldingOf(stage.CertificateID, tls.AccountSecret), kube.Holding(stage.KeycloakAccountSecret))
 }
 
 // telling corrects the one line that would be wrong: a namespace that was made for the lock was made by this run.

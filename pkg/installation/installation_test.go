@@ -320,7 +320,7 @@ func TestHomeStaysWithWhatItHolds(t *testing.T) {
 	if err := s.options.Kube.Mend(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
-	why := s.open(t).home().RefuseRemoval(t.Context())
+	why := s.open(t).home().KeptBy(t.Context(), nil)
 	if !strings.Contains(why, "secret/onyxia-acme-account") {
 		t.Errorf("got %q", why)
 	}

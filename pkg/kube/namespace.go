@@ -46,7 +46,8 @@ type Namespace struct {
 	name     string
 	labels   map[string]string
 	releases []string
-	secrets  []string
+	// secrets are those that keep the namespace, each with the step that takes it away.
+	secrets map[string]engine.ID
 	// stands says that the last observation saw it, for the look at its health.
 	stands atomic.Bool
 	// removed is the UID of the namespace that was removed.
@@ -56,7 +57,7 @@ type Namespace struct {
 var (
 	_ engine.Resource[NamespaceSeen] = (*Namespace)(nil)
 	_ engine.Remover                 = (*Namespace)(nil)
-	_ engine.Refuser                 = (*Namespace)(nil)
+	_ engine.Container               = (*Namespace)(nil)
 	_ engine.Waiter                  = (*Namespace)(nil)
 	_ engine.Leaver                  = (*Namespace)(nil)
 )
@@ -69,14 +70,28 @@ func Releases(names ...string) NamespaceOption {
 	return func(n *Namespace) { n.releases = append(n.releases, names...) }
 }
 
-// Holding are Secrets that are worth keeping; the namespace stays as long as one of them is there.
+// Holding are Secrets that are worth keeping; the namespace stays as long as one of them is there. Each has a step of its own,
+// secret/NAME.
 func Holding(secrets ...string) NamespaceOption {
-	return func(n *Namespace) { n.secrets = append(n.secrets, secrets...) }
+	return func(n *Namespace) {
+		for _, name := range secrets {
+			n.secrets[name] = engine.ID("secret/" + name)
+		}
+	}
+}
+
+// HoldingOf are Secrets that are worth keeping and go with another step.
+func HoldingOf(step engine.ID, secrets ...string) NamespaceOption {
+	return func(n *Namespace) {
+		for _, name := range secrets {
+			n.secrets[name] = step
+		}
+	}
 }
 
 // NewNamespace makes a namespace whose pods have to meet the level enforce and are warned about below the level warn.
 func NewNamespace(c *Client, name string, enforce, warn PodSecurity, options ...NamespaceOption) *Namespace {
-	n := &Namespace{client: c, name: name, labels: map[string]string{
+	n := &Namespace{client: c, name: name, secrets: map[string]engine.ID{}, labels: map[string]string{
 		ManagedByLabel: FieldManager, enforceLabel: string(enforce), warnLabel: string(warn),
 	}}
 	for _, option := range options {

@@ -27,10 +27,10 @@ func (e *KeptError) Error() string {
 // Kept is why.
 func (e *KeptError) Kept() string { return e.Why }
 
-// RefuseRemoval keeps a namespace that we did not make, or that holds volumes, foreign Helm releases or Secrets worth
-// keeping. Our own releases do not count here: they go before the namespace does.
-func (n *Namespace) RefuseRemoval(ctx context.Context) string {
-	why, err := n.keeps(ctx, n.releases)
+// KeptBy keeps a namespace that we did not make, or that holds volumes, foreign Helm releases or Secrets worth keeping. Our own
+// releases do not count, nor do volumes and Secrets that are named: they go before the namespace does.
+func (n *Namespace) KeptBy(ctx context.Context, named map[engine.ID]bool) string {
+	why, err := n.keeps(ctx, n.releases, named)
 	if err != nil {
 		return "cannot tell what it holds: " + err.Error()
 	}
@@ -48,7 +48,7 @@ func (n *Namespace) Remove(ctx context.Context) error {
 	if seen.Live.DeletionTimestamp != nil {
 		return nil
 	}
-	why, err := n.keeps(ctx, nil)
+	why, err := n.keeps(ctx, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -77,8 +77,8 @@ func (n *Namespace) Gone(ctx context.Context) (engine.Health, error) {
 	return engine.Health{Reason: endingText(seen.Live)}, nil
 }
 
-// keeps says what keeps the namespace, releases that are expected aside; empty for nothing.
-func (n *Namespace) keeps(ctx context.Context, expected []string) (string, error) {
+// keeps says what keeps the namespace, apart from releases and data that go before it; empty for nothing.
+func (n *Namespace) keeps(ctx context.Context, releases []string, named map[engine.ID]bool) (string, error) {
 	seen, err := n.Observe(ctx)
 	switch {
 	case err != nil || seen.Live == nil:
@@ -87,7 +87,9 @@ func (n *Namespace) keeps(ctx context.Context, expected []string) (string, error
 		return "was not made by " + FieldManager, nil
 	}
 	for _, look := range []func(context.Context) ([]string, error){
-		n.claims, func(ctx context.Context) ([]string, error) { return n.foreignReleases(ctx, expected) }, n.heldSecrets,
+		func(ctx context.Context) ([]string, error) { return n.claims(ctx, named) },
+		func(ctx context.Context) ([]string, error) { return n.foreignReleases(ctx, releases) },
+		func(ctx context.Context) ([]string, error) { return n.heldSecrets(ctx, named) },
 	} {
 		if found, err := look(ctx); err != nil || len(found) > 0 {
 			return "holds " + strings.Join(found, ", "), err
@@ -96,13 +98,17 @@ func (n *Namespace) keeps(ctx context.Context, expected []string) (string, error
 	return "", nil
 }
 
-func (n *Namespace) claims(ctx context.Context) (found []string, err error) {
+// claims finds volume claims. One that is being deleted is lost already, and ends when its pods have.
+func (n *Namespace) claims(ctx context.Context, named map[engine.ID]bool) (found []string, err error) {
 	list, err := n.client.Clientset.CoreV1().PersistentVolumeClaims(n.name).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list persistent volume claims in %s: %w", n.name, err)
 	}
-	for _, claim := range list.Items {
-		found = append(found, "persistentvolumeclaim/"+claim.Name)
+	for i := range list.Items {
+		id := "persistentvolumeclaim/" + list.Items[i].Name
+		if list.Items[i].DeletionTimestamp == nil && !named[engine.ID(id)] {
+			found = append(found, id)
+		}
 	}
 	return found, nil
 }
@@ -134,8 +140,11 @@ func (n *Namespace) foreignReleases(ctx context.Context, expected []string) (fou
 	return found, nil
 }
 
-func (n *Namespace) heldSecrets(ctx context.Context) (found []string, err error) {
-	for _, name := range n.secrets {
+func (n *Namespace) heldSecrets(ctx context.Context, named map[engine.ID]bool) (found []string, err error) {
+	for name, with := range n.secrets {
+		if named[with] {
+			continue
+		}
 		_, err := n.client.Clientset.CoreV1().Secrets(n.name).Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
@@ -145,5 +154,6 @@ func (n *Namespace) heldSecrets(ctx context.Context) (found []string, err error)
 		}
 		found = append(found, "secret/"+name)
 	}
+	slices.Sort(found)
 	return found, nil
 }

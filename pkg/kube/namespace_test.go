@@ -75,7 +75,7 @@ func TestForeignNamespaceIsUsedAsItIs(t *testing.T) {
 			if tt.action == engine.Blocked && (!strings.Contains(change.Why, `"restricted"`) || !strings.Contains(change.Fix, "kubectl label namespace")) {
 				t.Errorf("%+v", change)
 			}
-			if why := n.RefuseRemoval(t.Context()); !strings.Contains(why, "not made by") {
+			if why := n.KeptBy(t.Context(), nil); !strings.Contains(why, "not made by") {
 				t.Errorf("would be removed: %q", why)
 			}
 			var kept *kube.KeptError
@@ -215,6 +215,7 @@ func TestNamespaceStaysAsLongAsItHoldsSomething(t *testing.T) {
 	tests := map[string]struct {
 		claim           *corev1.PersistentVolumeClaim
 		secret          *corev1.Secret
+		named           engine.ID
 		planned, atOnce string
 	}{
 		"empty":             {},
@@ -222,13 +223,18 @@ func TestNamespaceStaysAsLongAsItHoldsSomething(t *testing.T) {
 		"our own release":   {secret: release("ours"), atOnce: "Helm release ours"},
 		"another's release": {secret: release("theirs"), planned: "Helm release theirs", atOnce: "Helm release theirs"},
 		"a certificate":     {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "onyxia-tls"}}, planned: "secret/onyxia-tls", atOnce: "secret/onyxia-tls"},
+		"a named volume":    {claim: claim, named: "persistentvolumeclaim/data-db-0", atOnce: "persistentvolumeclaim/data-db-0"},
+		"a named password":  {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "password"}}, named: "secret/password", atOnce: "secret/password"},
+		"a password":        {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "password"}}, named: "secret/onyxia-tls", planned: "secret/password", atOnce: "secret/password"},
+		"another's part":    {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "onyxia-tls"}}, named: "certificate.acme/onyxia-tls", atOnce: "secret/onyxia-tls"},
 		"some other secret": {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			cluster, c, ns := connect(t)
 			made := ns + "-made"
-			n := kube.NewNamespace(c, made, kube.Baseline, kube.Restricted, kube.Releases("ours"), kube.Holding("onyxia-tls"))
+			n := kube.NewNamespace(c, made, kube.Baseline, kube.Restricted, kube.Releases("ours"),
+				kube.Holding("password"), kube.HoldingOf("certificate.acme/onyxia-tls", "onyxia-tls"))
 			if err := n.Remove(t.Context()); err != nil {
 				t.Fatalf("not there is no error: %v", err)
 			}
@@ -244,7 +250,7 @@ func TestNamespaceStaysAsLongAsItHoldsSomething(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if why := n.RefuseRemoval(t.Context()); (why == "") != (tt.planned == "") || !strings.Contains(why, tt.planned) {
+			if why := n.KeptBy(t.Context(), map[engine.ID]bool{tt.named: true}); (why == "") != (tt.planned == "") || !strings.Contains(why, tt.planned) {
 				t.Errorf("refusal %q, want %q", why, tt.planned)
 			}
 			err := n.Remove(t.Context())

@@ -51,7 +51,7 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 	}
 	namespace := env.IngressNamespace()
 	list := []engine.Step{
-		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(env.Kube, namespace, controller.security, controller.security, kube.Releases(controller.component), kube.Holding(env.Platform.TLS.SecretName))),
+		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(env.Kube, namespace, controller.security, controller.security, kube.Releases(controller.component), kube.HoldingOf(stage.CertificateID, env.Platform.TLS.SecretName))),
 	}
 	if controller.ownClass {
 		id := engine.ID("ingressclass/" + env.Platform.Ingress.Class)
