@@ -100,6 +100,7 @@ func layers() [][]string {
 		{"pkg/kube"},
 		{"pkg/engine", "pkg/profile"},
 		{"pkg/platform"},
+		{"pkg/spelling"},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/spelling"
 )
 
 // catalogue lists lego's DNS providers, one a line: name, then the variables that hold its credentials. A test makes it
@@ -84,48 +86,14 @@ func unknownProvider(name string) error {
 	return fmt.Errorf("there is no DNS provider %q; %sall %d, with the variables they read, are listed at https://go-acme.github.io/lego/dns/", name, hint, len(Providers()))
 }
 
-// nearest are the three candidates at most that are closest to a word: those that begin with it or hold it, or that
-// differ in few letters.
+// nearest are three candidates at most: those that are a slip away from a word, then those that hold it or are part of it.
 func nearest(word string, candidates []string) []string {
-	limit := max(1, len(word)/3)
-	type scored struct {
-		name     string
-		distance int
-	}
-	var near []scored
+	near := spelling.Nearest(word, candidates)
 	for _, c := range candidates {
-		d := distance(word, c)
-		if len(word) > 2 && strings.Contains(c, word) || len(c) > 2 && strings.Contains(word, c) {
-			d = min(d, 1)
-		}
-		if d <= limit {
-			near = append(near, scored{c, d})
+		part := len(word) > 2 && strings.Contains(c, word) || len(c) > 2 && strings.Contains(word, c)
+		if part && !slices.Contains(near, c) {
+			near = append(near, c)
 		}
 	}
-	slices.SortStableFunc(near, func(a, b scored) int { return a.distance - b.distance })
-	var out []string
-	for _, s := range near[:min(3, len(near))] {
-		out = append(out, s.name)
-	}
-	return out
-}
-
-// distance counts the letters to insert, delete or change (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return near[:min(3, len(near))]
 }

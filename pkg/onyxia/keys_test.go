@@ -132,15 +132,3 @@ func innermost(typed reflect.Type, typ string) (reflect.Type, string) {
 		return typed, typ
 	}
 }
-
-func TestNearest(t *testing.T) {
-	known := []string{"clientID", "issuerURI", "services", "S3", "requests.cpu"}
-	for word, want := range map[string]string{
-		"clientId": "clientID", "issueruri": "issuerURI", "servces": "services", "s3": "S3", "request.cpu": "requests.cpu",
-		"x": "", "": "", "somethingElse": "", "vault": "",
-	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}

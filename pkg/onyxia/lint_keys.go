@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/spelling"
 )
 
 // object holds the keys of a map against those of its type.
@@ -89,11 +91,11 @@ func (l *linter) near(typ, name string) string {
 	if stripped := withoutPrefix(name); slices.Contains(candidates, stripped) {
 		return stripped
 	}
-	near := nearest(name, candidates)
-	if l.types[typ]["*"] != nil && editDistance(strings.ToLower(near), strings.ToLower(name)) > 1 {
+	near := spelling.Nearest(name, candidates)
+	if len(near) == 0 || l.types[typ]["*"] != nil && spelling.Slips(near[0], name) > 1 {
 		return ""
 	}
-	return near
+	return near[0]
 }
 
 // withoutPrefix: web/.env has had these before each name, the chart's values never (P2).

@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/spelling"
 )
 
 // UnknownKeyError is a key in onyxia.yaml that means nothing, with the nearest one that does.
@@ -69,8 +73,8 @@ func unknownKeys(tree map[string]any, t reflect.Type, path string) error {
 				continue
 			}
 			e := &UnknownKeyError{Path: path + key}
-			if near := nearest(key, sortedKeys(known)); near != "" {
-				e.Nearest = path + near
+			if near := spelling.Nearest(key, sortedKeys(known)); len(near) > 0 {
+				e.Nearest = path + near[0]
 			}
 			errs = append(errs, e)
 			continue
@@ -107,4 +111,8 @@ func keys(t reflect.Type) map[string]reflect.StructField {
 		out[name] = f
 	}
 	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/spelling"
 )
 
 // checkParts: what the cluster or an authority would refuse later.
@@ -30,8 +32,8 @@ func checkParts(c Config) error {
 
 // meant is the hint at the nearest of several words.
 func meant(word string, words []string) string {
-	if near := nearest(word, words); near != "" {
-		return fmt.Sprintf(": did you mean %q?", near)
+	if near := spelling.Nearest(word, words); len(near) > 0 {
+		return fmt.Sprintf(": did you mean %q?", near[0])
 	}
 	return ""
 }
