@@ -67,17 +67,7 @@ func TestBegunForAnotherRecipient(t *testing.T) {
 	file := KeyFile{Path: filepath.Join(t.TempDir(), "keys.yaml")}
 	in := initOf(s, file)
 	in.Recipients = []age.Recipient{second.Recipient(), first.Recipient()}
-	keys, err := in.pending(Seal{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := keys.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Create(t.Context(), document); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, in)
 	other := in
 	other.Recipients = []age.Recipient{second.Recipient()}
 	if _, err := other.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "was begun for the recipients") || !strings.Contains(err.Error(), first.Recipient().String()) {

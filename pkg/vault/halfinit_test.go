@@ -19,17 +19,7 @@ func TestKilledBetweenKeyringAndSeal(t *testing.T) {
 	folder := t.TempDir()
 	begun, finished := KeyFile{Path: filepath.Join(folder, "begun.yaml")}, KeyFile{Path: filepath.Join(folder, "finished.yaml")}
 	in := initOf(s, begun)
-	keys, err := in.pending(Seal{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := keys.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := begun.Create(t.Context(), document); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, in)
 	if _, err := initOf(s, finished).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

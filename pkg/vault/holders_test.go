@@ -84,23 +84,13 @@ func TestAnswerOfAnother(t *testing.T) {
 	folder := t.TempDir()
 	// Somebody began with one key file, and Vault's answer to it is on the volume.
 	first, second := KeyFile{Path: filepath.Join(folder, "first.yaml")}, KeyFile{Path: filepath.Join(folder, "second.yaml")}
-	begin := func(file KeyFile) Init {
+	spooled := func(file KeyFile) Init {
 		in := initOf(s, file)
 		in.Spool = s.spool(t)
-		keys, err := in.pending(Seal{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		document, err := keys.encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := file.Create(t.Context(), document); err != nil {
-			t.Fatal(err)
-		}
+		begin(t, in)
 		return in
 	}
-	in, other := begin(first), begin(second)
+	in, other := spooled(first), spooled(second)
 	if err := in.Spool.Initialise(t.Context(), in.question(parseFile(t, first))); err != nil {
 		t.Fatal(err)
 	}

@@ -182,17 +182,7 @@ func TestBegunAndInitialisedByAnother(t *testing.T) {
 	mine, theirs := KeyFile{Path: filepath.Join(folder, "mine.yaml")}, KeyFile{Path: filepath.Join(folder, "theirs.yaml")}
 	in := initOf(s, mine)
 	in.Spool, in.Patience = s.spool(t), time.Second
-	keys, err := in.pending(Seal{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := keys.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := mine.Create(t.Context(), document); err != nil {
-		t.Fatal(err)
-	}
+	document := begin(t, in)
 	if _, err := initOf(s, theirs).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,23 @@ func initOf(s *server, keeper Keeper) Init {
 	return Init{Client: s.client(), Keeper: keeper, Shares: 3, Threshold: 2, Address: "https://vault.lab.demo.test", Now: time.Now}
 }
 
+// begin leaves what an initialisation has written when it ends before it asks Vault: the key file with shares that nobody has yet.
+func begin(t *testing.T, in Init) []byte {
+	t.Helper()
+	keys, err := in.pending(Seal{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := keys.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Keeper.Create(t.Context(), document); err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
 func readKeys(t *testing.T, file KeyFile) DecryptedKeys {
 	t.Helper()
 	text, err := file.Read(t.Context())

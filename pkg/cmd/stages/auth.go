@@ -108,25 +108,28 @@ func newPassword(o *cli.Options) *cobra.Command {
 	}
 }
 
-func listUsers(o *cli.Options) *cobra.Command {
+// list prints what a realm has: a line each, or as it is where a machine reads it.
+func list[T any](o *cli.Options, noun, what string, find func(context.Context, *keycloak.Realm) ([]T, error), line func(T) string) *cobra.Command {
 	var format cli.Format
 	cmd := &cobra.Command{
 		Use:        "list",
-		Short:      "List the users",
+		Short:      "List the " + what,
 		SuggestFor: []string{"get"},
-		Example:    "  " + o.Command + " auth user list -o json",
+		Example:    "  " + o.Command + " auth " + noun + " list -o json",
 		Args:       cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-				users, err := r.Users(ctx, "")
+				found, err := find(ctx, r)
 				if err != nil {
 					return err
 				}
 				if format != "" {
-					return cli.Structured(o.Out, format, users)
+					return cli.Structured(o.Out, format, append([]T{}, found...))
 				}
-				for _, u := range users {
-					fmt.Fprintln(o.Out, strings.TrimSpace(u.Username+" "+u.Email))
+				for _, one := range found {
+					if _, err := fmt.Fprintln(o.Out, line(one)); err != nil {
+						return err
+					}
 				}
 				return nil
 			})
@@ -134,6 +137,11 @@ func listUsers(o *cli.Options) *cobra.Command {
 	}
 	cli.AddOutputFlag(cmd, &format)
 	return cmd
+}
+
+func listUsers(o *cli.Options) *cobra.Command {
+	every := func(ctx context.Context, r *keycloak.Realm) ([]keycloak.User, error) { return r.Users(ctx, "") }
+	return list(o, "user", "users", every, func(u keycloak.User) string { return strings.TrimSpace(u.Username + " " + u.Email) })
 }
 
 func removeUser(o *cli.Options) *cobra.Command {

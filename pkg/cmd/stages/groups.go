@@ -11,30 +11,8 @@ import (
 )
 
 func listGroups(o *cli.Options) *cobra.Command {
-	var format cli.Format
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the groups",
-		Example: "  " + o.Command + " auth group list -o json",
-		Args:    cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-				list, err := r.Groups(ctx)
-				if err != nil {
-					return err
-				}
-				if format != "" {
-					return cli.Structured(o.Out, format, append([]string{}, list...))
-				}
-				for _, g := range list {
-					fmt.Fprintln(o.Out, g)
-				}
-				return nil
-			})
-		},
-	}
-	cli.AddOutputFlag(cmd, &format)
-	return cmd
+	every := func(ctx context.Context, r *keycloak.Realm) ([]string, error) { return r.Groups(ctx) }
+	return list(o, "group", "groups", every, func(path string) string { return path })
 }
 
 func setGroups(o *cli.Options) *cobra.Command {

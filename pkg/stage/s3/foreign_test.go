@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -106,7 +107,7 @@ func TestForeignIssuer(t *testing.T) {
 		c.Auth.Mode, c.Auth.URL, c.Auth.Groups = "oidc", f.issuer.URL(), []string{"group1", "group2"}
 	})
 	f.public = f.front.address
-	f.charts(t)
+	stagetest.UseChart(t, &f.env, "minio")
 	// What the chart's Secret of private authorities is for. Programs that fetch something know no other authority from here on.
 	t.Setenv("SSL_CERT_FILE", authority)
 	f.cluster.KeepReady(t)

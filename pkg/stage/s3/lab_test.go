@@ -83,31 +83,6 @@ func (l *lab) transcript() string {
 	return strings.Join(l.said, "\n")
 }
 
-// present stands for steps of other stages.
-type present struct{}
-
-func (present) Observe(context.Context) (struct{}, error) { return struct{}{}, nil }
-func (present) Plan(struct{}) engine.Change               { return engine.Change{Action: engine.Unchanged} }
-func (present) Apply(context.Context, struct{}) error     { return nil }
-
-// others are the steps that the list needs and does not have.
-func others(list []engine.Step) []engine.Step {
-	there := map[engine.ID]bool{}
-	for _, s := range list {
-		there[s.ID] = true
-	}
-	var more []engine.Step
-	for _, s := range list {
-		for _, need := range s.Needs {
-			if !there[need] {
-				there[need] = true
-				more = append(more, engine.New(need, present{}))
-			}
-		}
-	}
-	return more
-}
-
 // apply plans and applies, and gives what was done by step.
 func apply(ctx context.Context, t *testing.T, run engine.Run) (map[engine.ID]engine.Action, error) {
 	t.Helper()

@@ -1,11 +1,9 @@
 package s3
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -21,16 +19,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // front stands for the ingress controller: TLS for MinIO's public host, with a private authority.
@@ -98,43 +92,6 @@ func (f *front) forward(t *testing.T, target string) {
 	// A connection that was left from before the server was stopped would fail when it is there again.
 	proxy.Transport = &http.Transport{DisableKeepAlives: true}
 	f.answer(proxy)
-}
-
-// address makes the ingress controller's address known.
-type address struct {
-	present
-	links stage.Links
-	at    netip.Addr
-}
-
-func (a address) Observe(context.Context) (struct{}, error) {
-	a.links.Address.Set([]kube.Address{{IP: a.at}})
-	return struct{}{}, nil
-}
-
-// charts packs the testbed's chart and puts it into the profile.
-func (l *lab) charts(t *testing.T) {
-	t.Helper()
-	out := t.TempDir()
-	folder, err := filepath.Abs("../../../testbed/charts/minio")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if output, err := exec.Command("go", "run", "-C", "../../../testbed", "./cmd/charts", out, folder).CombinedOutput(); err != nil {
-		t.Fatalf("packing the chart: %v\n%s", err, output)
-	}
-	component, err := l.env.Profile.Component("minio")
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(filepath.Join(out, "minio-"+component.Chart.Version+".tgz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l.env.Profile, err = l.env.Profile.WithChart("minio", profile.Chart{SHA256: fmt.Sprintf("%x", sha256.Sum256(raw))}); err != nil {
-		t.Fatal(err)
-	}
-	l.env.Helm.ChartDir = out
 }
 
 // minioProcess is a real MinIO, as the chart's pod would start it.

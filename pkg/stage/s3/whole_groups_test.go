@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
@@ -105,7 +106,7 @@ func (w *whole) byHand(t *testing.T) {
 func (w *whole) deleteGroup(t *testing.T, name string) {
 	t.Helper()
 	steps := []engine.Step{w.site(t).env.Keycloak.Realm.OwnGroupStep(name)}
-	removal := engine.Run{Steps: append(steps, others(steps)...)}
+	removal := engine.Run{Steps: stagetest.Complete(steps)}
 	plan, err := removal.PlanRemoval(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

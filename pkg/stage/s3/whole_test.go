@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -37,8 +38,8 @@ func (l *lab) run(t *testing.T, o Options) engine.Run {
 		t.Fatal(err)
 	}
 	steps := append(engine.Stage("auth", login...), engine.Stage(Name, list...)...)
-	steps = append(steps, engine.New(stage.AddressID, address{links: l.env.Links, at: l.public}))
-	return engine.Run{Steps: append(steps, others(steps)...)}
+	steps = append(steps, stagetest.Address(l.env.Links, l.public))
+	return engine.Run{Steps: stagetest.Complete(steps)}
 }
 
 func (l *lab) site(t *testing.T) *site {
@@ -85,7 +86,7 @@ func TestWholeStage(t *testing.T) {
 	})
 	w.public = w.front.address
 	w.secret(t, "admin", map[string]string{"username": keycloaktest.AdminName, "password": keycloaktest.AdminPassword})
-	w.charts(t)
+	stagetest.UseChart(t, &w.env, "minio")
 	w.cluster.KeepReady(t)
 	w.install(t)
 

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -33,7 +34,7 @@ func newForeignLab(t *testing.T, change func(*platform.Config)) (*lab, *vaulttes
 			change(c)
 		}
 	})
-	l.charts(t)
+	stagetest.UseChart(t, &l.env, "vault")
 	return l, issuer, forward
 }
 

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/kubetest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
@@ -167,31 +168,6 @@ func (l *lab) renewVolume(ctx context.Context, t *testing.T) {
 	}
 }
 
-// present stands for steps of other stages.
-type present struct{}
-
-func (present) Observe(context.Context) (struct{}, error) { return struct{}{}, nil }
-func (present) Plan(struct{}) engine.Change               { return engine.Change{Action: engine.Unchanged} }
-func (present) Apply(context.Context, struct{}) error     { return nil }
-
-// others are the steps that the list needs and does not have.
-func others(list []engine.Step) []engine.Step {
-	there := map[engine.ID]bool{}
-	for _, s := range list {
-		there[s.ID] = true
-	}
-	var more []engine.Step
-	for _, s := range list {
-		for _, need := range s.Needs {
-			if !there[need] {
-				there[need] = true
-				more = append(more, engine.New(need, present{}))
-			}
-		}
-	}
-	return more
-}
-
 // unsealing is the run of the steps that give Vault its keys and open it.
 func (l *lab) unsealing(t *testing.T, o Options) engine.Run {
 	t.Helper()
@@ -200,7 +176,7 @@ func (l *lab) unsealing(t *testing.T, o Options) engine.Run {
 		t.Fatal(err)
 	}
 	list := s.unsealing()
-	return engine.Run{Steps: append(list, others(list)...)}
+	return engine.Run{Steps: stagetest.Complete(list)}
 }
 
 // apply plans and applies, and gives what was done by step.

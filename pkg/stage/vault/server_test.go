@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
@@ -17,7 +18,7 @@ func TestReleaseOfSealedServer(t *testing.T) {
 	l := newLab(t, func(c *platform.Config) {
 		c.Vault.Values = map[string]any{"server": map[string]any{"logLevel": "debug"}}
 	})
-	l.charts(t)
+	stagetest.UseChart(t, &l.env, "vault")
 	l.runServer(t)
 	s, err := newSite(t.Context(), l.env, Options{})
 	if err != nil {
@@ -27,7 +28,7 @@ func TestReleaseOfSealedServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := engine.Run{Steps: append(list, others(list)...)}
+	run := engine.Run{Steps: stagetest.Complete(list)}
 	// Nobody makes the pod ready, so that a run that waited for it would end in an error.
 	done, err := apply(t, run)
 	if err != nil || done["release.helm/vault"] != engine.Create {

@@ -1,9 +1,11 @@
 package vault
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
@@ -64,12 +66,12 @@ func TestSteps(t *testing.T) {
 				t.Errorf("warned: %s", l.transcript())
 			}
 			// Every need is there but for those of other stages, and none goes round in a circle.
-			for _, s := range others(list) {
+			for _, s := range stagetest.Complete(list)[len(list):] {
 				if strings.Contains(string(s.ID), ".vault/") {
 					t.Errorf("%s is needed and not there", s.ID)
 				}
 			}
-			if _, err := (engine.Run{Steps: append(list, others(list)...)}).Plan(t.Context()); err != nil {
+			if _, err := (engine.Run{Steps: stagetest.Complete(list)}).Plan(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -99,7 +101,7 @@ func TestPlanOnBareCluster(t *testing.T) {
 		}
 	}
 	mark := l.cluster.Mark(t)
-	plan, err := engine.Run{Steps: append(list, others(list)...)}.Plan(t.Context())
+	plan, err := engine.Run{Steps: stagetest.Complete(list)}.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +122,11 @@ func TestPlanOnBareCluster(t *testing.T) {
 }
 
 // absent is a release that is to be made.
-type absent struct{ present }
+type absent struct{}
 
-func (absent) Plan(struct{}) engine.Change { return engine.Change{Action: engine.Create} }
+func (absent) Observe(context.Context) (struct{}, error) { return struct{}{}, nil }
+func (absent) Plan(struct{}) engine.Change               { return engine.Change{Action: engine.Create} }
+func (absent) Apply(context.Context, struct{}) error     { return nil }
 
 // Before Onyxia 8.12 a user's folder has no prefix; the names of the realm's users are checked, so that is safe.
 func TestFolders(t *testing.T) {
@@ -163,7 +167,7 @@ func TestParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list = append(engine.Stage(Name, list...), engine.Stage("app", engine.New(stage.AppID, present{}))...)
+	list = append(engine.Stage(Name, list...), engine.Stage("app", stagetest.Standing(stage.AppID))...)
 	count := func(part func(engine.Step) bool) (n int, ids string) {
 		for _, s := range list {
 			if part(s) {

@@ -1,11 +1,9 @@
 package vault
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -20,7 +18,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,11 +29,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/auth"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
@@ -95,42 +91,6 @@ func alone(t *testing.T) {
 	}
 }
 
-// address makes the ingress controller's address known.
-type address struct {
-	present
-	links stage.Links
-}
-
-func (a address) Observe(context.Context) (struct{}, error) {
-	a.links.Address.Set([]kube.Address{{IP: netip.MustParseAddr(frontAddress)}})
-	return struct{}{}, nil
-}
-
-// charts packs the testbed's chart and puts it into the profile.
-func (l *lab) charts(t *testing.T) {
-	t.Helper()
-	out := t.TempDir()
-	folder, err := filepath.Abs("../../../testbed/charts/vault")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if output, err := exec.Command("go", "run", "-C", "../../../testbed", "./cmd/charts", out, folder).CombinedOutput(); err != nil {
-		t.Fatalf("packing the chart: %v\n%s", err, output)
-	}
-	component, err := l.env.Profile.Component("vault")
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(filepath.Join(out, "vault-"+component.Chart.Version+".tgz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l.env.Profile, err = l.env.Profile.WithChart("vault", profile.Chart{SHA256: fmt.Sprintf("%x", sha256.Sum256(raw))}); err != nil {
-		t.Fatal(err)
-	}
-	l.env.Helm.ChartDir = out
-}
-
 // run is what a command makes of the stages auth and vault.
 func (l *lab) run(t *testing.T, o Options) engine.Run {
 	t.Helper()
@@ -145,8 +105,8 @@ func (l *lab) run(t *testing.T, o Options) engine.Run {
 		t.Fatal(err)
 	}
 	steps := append(engine.Stage("auth", login...), engine.Stage(Name, list...)...)
-	steps = append(steps, engine.New(stage.AddressID, address{links: l.env.Links}))
-	return engine.Run{Steps: append(steps, others(steps)...)}
+	steps = append(steps, stagetest.Address(l.env.Links, netip.MustParseAddr(frontAddress)))
+	return engine.Run{Steps: stagetest.Complete(steps)}
 }
 
 // The whole stage on a real API server, a real Keycloak and a real Vault: from nothing to proven in one run, nothing to do
@@ -166,7 +126,7 @@ func TestWholeStage(t *testing.T) {
 	if _, err := l.cluster.Clientset().CoreV1().Secrets(l.env.Platform.App.Namespace).Create(t.Context(), administrator, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	l.charts(t)
+	stagetest.UseChart(t, &l.env, "vault")
 	l.runServer(t)
 	forward(l.server.Address)
 	l.cluster.KeepReady(t)
