@@ -169,7 +169,9 @@ func TestCheckWithoutACluster(t *testing.T) {
 }
 
 func TestMoves(t *testing.T) {
-	all := map[string]bool{"tls": true, "app": true, "auth": true, "s3": true}
+	all := map[string]bool{"tls": true, "app": true, "auth": true, "s3": true, "vault": true}
+	keycloak, oidc := "domain: a.org\nauth: {mode: keycloak, url: \"https://sso.a.org/auth\"}", "domain: a.org\nauth: {mode: oidc, url: \"https://id.a.org\"}"
+	minio, vault := "domain: a.org\ns3: {mode: external, url: \"https://s3.a.org\"}", "domain: a.org\nvault: {mode: external, url: \"https://vault.a.org\"}"
 	for name, c := range map[string]struct {
 		last, next string
 		stands     map[string]bool
@@ -185,6 +187,19 @@ func TestMoves(t *testing.T) {
 		"database away":       {"domain: a.org", "domain: a.org\nauth: {database: {mode: external, host: pg, credentialsSecret: pg}}", all, "auth.database.mode is install and becomes external: users"},
 		"database back":       {"domain: a.org\nauth: {database: {mode: external}}", "domain: a.org", all, "auth.database.mode is external and becomes install: users"},
 		"size is no move":     {"domain: a.org", "domain: a.org\nauth: {database: {size: 9Gi}}", all, ""},
+		"issuer":              {oidc, strings.Replace(oidc, "id.", "login.", 1), all, "auth.url is https://id.a.org and becomes https://login.a.org: users"},
+		"a slash at its end":  {keycloak, strings.Replace(keycloak, "/auth\"", "/auth/\"", 1), all, ""},
+		"name":                {oidc, strings.Replace(oidc, "url", "usernameClaim: sub, url", 1), all, "auth.usernameClaim is preferred_username and becomes sub: people get other names"},
+		"name, no login":      {oidc, strings.Replace(oidc, "url", "usernameClaim: sub, url", 1), map[string]bool{"app": true}, ""},
+		"S3 of one's own":     {"domain: a.org", minio, all, "s3.mode is install and becomes external: the files"},
+		"another S3":          {minio, strings.Replace(minio, "s3.a", "s3.b", 1), all, "s3.url is https://s3.a.org and becomes https://s3.b.org: the files"},
+		"no S3 stands":        {"domain: a.org", minio, map[string]bool{"vault": true}, ""},
+		"Vault of one's own":  {"domain: a.org", vault, all, "vault.mode is install and becomes external: the secrets"},
+		"another Vault":       {vault, strings.Replace(vault, "vault.a", "vault.b", 1), all, "vault.url is https://vault.a.org and becomes https://vault.b.org: the secrets"},
+		"OpenBao":             {"domain: a.org", "domain: a.org\nvault: {flavor: openbao}", all, "vault.flavor is vault and becomes openbao: the secrets"},
+		"flavor of no server": {vault, strings.Replace(vault, "url", "flavor: openbao, url", 1), all, ""},
+		"another engine":      {"domain: a.org", "domain: a.org\nvault: {kvEngine: kv}", all, "vault.kvEngine is onyxia-kv and becomes kv: the secrets"},
+		"no Vault stands":     {"domain: a.org", "domain: a.org\nvault: {kvEngine: kv}", map[string]bool{"s3": true}, ""},
 		"S3 in another place": {"domain: a.org", "domain: a.org\ns3: {namespace: files}", all, "s3.namespace is minio and becomes files: "},
 	} {
 		t.Run(name, func(t *testing.T) {

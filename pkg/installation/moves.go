@@ -26,7 +26,7 @@ func (r record) risk(want string) string {
 }
 
 // moves are the changes that take a datalab away from its users: its address, the names of what is theirs, the place of
-// their accounts. Nothing is moved along with any of them.
+// their accounts, files and secrets. Nothing is moved along with any of them.
 func moves(last, next platform.Config, stands map[string]bool) []string {
 	var list []string
 	move := func(stage, key, from, to, consequence string) {
@@ -45,7 +45,17 @@ func moves(last, next platform.Config, stands map[string]bool) []string {
 	accounts := "users, groups and their passwords stay behind, and nobody can log in with an old account"
 	move("auth", "auth.realm", last.Auth.Realm, next.Auth.Realm, accounts)
 	move("auth", "auth.mode", last.Auth.Mode, next.Auth.Mode, accounts)
+	move("auth", "auth.url", address(last.Auth.URL), address(next.Auth.URL), accounts)
 	move("auth", "auth.database.mode", database(last), database(next), accounts)
+	move("auth", "auth.usernameClaim", last.Auth.UsernameClaim, next.Auth.UsernameClaim, "people get other names, and so other namespaces, buckets and secrets")
+	files := "the files of users and groups stay where they are, and Onyxia does not find them"
+	move("s3", "s3.mode", last.S3.Mode, next.S3.Mode, files)
+	move("s3", "s3.url", address(last.S3.URL), address(next.S3.URL), files)
+	secrets := "the secrets of users and groups stay where they are, and Onyxia does not find them"
+	move("vault", "vault.mode", last.Vault.Mode, next.Vault.Mode, secrets)
+	move("vault", "vault.flavor", flavor(last.Vault), flavor(next.Vault), secrets)
+	move("vault", "vault.url", address(last.Vault.URL), address(next.Vault.URL), secrets)
+	move("vault", "vault.kvEngine", last.Vault.KVEngine, next.Vault.KVEngine, secrets)
 	twice := "another server is installed there, empty, and the old one stays with all its data"
 	move("auth", "auth.namespace", last.Auth.Namespace, next.Auth.Namespace, twice)
 	move("s3", "s3.namespace", last.S3.Namespace, next.S3.Namespace, twice)
@@ -62,4 +72,15 @@ func database(c platform.Config) string {
 		return platform.DatabaseInstall
 	}
 	return c.Auth.Database.Mode
+}
+
+// address is a URL as far as it tells one server from another.
+func address(url string) string { return strings.TrimRight(url, "/") }
+
+// flavor is that of the Vault we install; nothing for one that is there.
+func flavor(v platform.Vault) string {
+	if v.External() {
+		return ""
+	}
+	return v.Flavor
 }
