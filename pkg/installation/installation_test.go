@@ -420,6 +420,36 @@ func TestRights(t *testing.T) {
 	same(t, namespaces, []string{"", s.namespace})
 }
 
+// Whoever renews the certificate may write two Secrets, the record and the lock, and can get no further rights by it.
+func TestRightsOfACertificate(t *testing.T) {
+	s := newSite(t)
+	s.options.Flags.TLS.ACME.EAB = platform.EAB{Kid: "kid", HMACSecret: "acme/eab"}
+	var written []string
+	for _, r := range Rights(s.options, nil, []string{"tls"}, true) {
+		if r.Verb != "get" && r.Verb != "list" || r.Namespace == "acme" {
+			written = append(written, r.String())
+		}
+		if strings.HasPrefix(r.Group, "rbac") && !slices.Contains([]string{"get", "list"}, r.Verb) {
+			t.Errorf("may %s", r)
+		}
+	}
+	home := " in namespace " + s.namespace
+	var want []string
+	for _, verb := range []string{"create", "update", "patch", "delete"} {
+		want = append(want, verb+" leases.coordination.k8s.io"+home)
+	}
+	want = append(want, "create configmaps"+home, "update configmaps kubectl-onyxia"+home, "patch configmaps kubectl-onyxia"+home,
+		"create secrets"+home, "update secrets onyxia-acme-account"+home, "patch secrets onyxia-acme-account"+home,
+		"create secrets in namespace traefik", "update secrets onyxia-tls in namespace traefik", "patch secrets onyxia-tls in namespace traefik",
+		"get secrets eab in namespace acme")
+	same(t, written, want)
+	for _, r := range Rights(s.options, nil, []string{"tls"}, false) {
+		if r.Verb != "get" && r.Verb != "list" {
+			t.Errorf("to look at it: %s", r)
+		}
+	}
+}
+
 // What is asked once a run has gone through is told of the stages that were run, and its failure is no failure of the run.
 func TestDoubtsAfterARun(t *testing.T) {
 	var said []string

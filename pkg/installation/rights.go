@@ -2,10 +2,12 @@ package installation
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
 // Rights are what the named stages take: to be looked at, or also to be put up and taken away. It is asked for when a
@@ -15,8 +17,10 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 	if i == nil {
 		i = unrecorded(o)
 	}
+	// A certificate is renewed by a machine's own user, day after day. It gets nothing to put up a controller with.
+	certificate := slices.Equal(names, []string{"tls"})
 	verbs := []string{"get", "list"}
-	if writes {
+	if writes && !certificate {
 		verbs = append(verbs, "create", "update", "patch", "delete")
 	}
 	var rights []kube.Right
@@ -43,7 +47,15 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		add(namespace, "policy", verbs, "poddisruptionbudgets")
 		add(namespace, "networking.k8s.io", verbs, "ingresses", "networkpolicies")
 		add(namespace, "rbac.authorization.k8s.io", verbs, "rolebindings", "roles")
-		add(namespace, "", []string{"create"}, "pods/portforward")
+		if !certificate {
+			add(namespace, "", []string{"create"}, "pods/portforward")
+		}
+	}
+	if certificate {
+		if writes {
+			rights = append(rights, i.certificateRights()...)
+		}
+		return rights
 	}
 	if p := i.Platform; slices.Contains(names, "vault") && p.Vault.Mode == platform.VaultInstall {
 		// Vault's answer to its initialisation is laid down beside its data.
@@ -59,6 +71,32 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		}
 		// The charts make roles with rights that this user need not have; Kubernetes asks for these two instead.
 		add("", "rbac.authorization.k8s.io", []string{"bind", "escalate"}, "clusterroles")
+	}
+	return rights
+}
+
+// certificateRights are what it takes to order a certificate and to keep it, with the ACME account and the record of it. The
+// rest of the cluster is only looked at.
+func (i *Installation) certificateRights() []kube.Right {
+	var rights []kube.Right
+	add := func(namespace, group, resource, name string, verbs ...string) {
+		for _, verb := range verbs {
+			rights = append(rights, kube.Right{Namespace: namespace, Group: group, Resource: resource, Name: name, Verb: verb})
+		}
+	}
+	home := i.Platform.Namespace()
+	// A right to create cannot be one for a single name.
+	add(home, "coordination.k8s.io", "leases", "", "get", "create", "update", "patch", "delete")
+	add(home, "", "configmaps", "", "create")
+	add(home, "", "configmaps", RecordName, "update", "patch")
+	add(home, "", "secrets", "", "create")
+	add(home, "", "secrets", tls.AccountSecret, "update", "patch")
+	if ns := i.ingressNamespace(); ns != "" {
+		add(ns, "", "secrets", "", "create")
+		add(ns, "", "secrets", i.Platform.TLS.SecretName, "update", "patch")
+	}
+	if namespace, name, ok := strings.Cut(i.Platform.TLS.ACME.EAB.HMACSecret, "/"); ok {
+		add(namespace, "", "secrets", name, "get")
 	}
 	return rights
 }
