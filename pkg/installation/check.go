@@ -7,6 +7,8 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/app"
 )
 
 // Check holds the configuration file, with the flags over it, against all that can be known without a cluster. It returns
@@ -29,17 +31,46 @@ func Check(o Options) (string, error) {
 	if err != nil {
 		return name, err
 	}
-	_, err = platform.Complete(config)
+	p, err := platform.Complete(config)
+	if err == nil {
+		return name, errors.Join(unread, InFile(name, checkStages(p)))
+	}
 	// Each of the checks goes on where another one has found something.
-	p := platform.Platform{Config: platform.WithDefaults(config)}
+	p.Config = platform.WithDefaults(config)
 	if _, e := profile.Load(p.Profile); e == nil {
 		_, e = chosenProfile(p)
 		err = errors.Join(err, e)
 	}
-	if provider := p.TLS.DNS.Provider; provider != "" {
-		if _, e := acme.Variables(provider); e != nil {
-			err = errors.Join(err, fmt.Errorf("tls.dns.provider: %w", e))
+	return name, errors.Join(unread, InFile(name, errors.Join(err, checkProvider(p))))
+}
+
+func checkProvider(p platform.Platform) error {
+	if p.TLS.DNS.Provider == "" {
+		return nil
+	}
+	if _, err := acme.Variables(p.TLS.DNS.Provider); err != nil {
+		return fmt.Errorf("tls.dns.provider: %w", err)
+	}
+	return nil
+}
+
+// checkStages says what would stop a stage of this datalab: what the profile has not, and what Onyxia's chart cannot do.
+func checkStages(p platform.Platform) error {
+	errs := []error{checkProvider(p)}
+	chosen, err := chosenProfile(p)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	env := stage.Env{Platform: p, Profile: chosen, Present: map[string]bool{"auth": true, "s3": true, "vault": true}, Warn: func(string) {}}
+	if !p.Ingress.Existing() {
+		if _, err := chosen.Component(env.IngressController()); err != nil {
+			errs = append(errs, fmt.Errorf("ingress.controller: %w", err))
 		}
 	}
-	return name, errors.Join(unread, InFile(name, err))
+	if p.HasVault() && !p.Vault.External() {
+		if _, err := chosen.Component(p.Vault.Flavor); err != nil {
+			errs = append(errs, fmt.Errorf("vault.flavor: %w", err))
+		}
+	}
+	return errors.Join(append(errs, app.Check(env))...)
 }

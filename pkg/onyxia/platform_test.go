@@ -124,7 +124,7 @@ func examples() []example {
 		{"4-overlays", overlays(chart4)},
 		{"4-quotas", with(chart4, 1, quotasOf)},
 		{"4-external", with("4.4.3", 3, amazon, func(c *platform.Config) {
-			c.Auth = platform.Auth{Mode: "keycloak", URL: "https://sso.example.org/auth/", Realm: "lab", Terms: map[string]string{"en": "https://example.org/terms.md"}}
+			c.Auth = platform.Auth{Mode: "keycloak", URL: "https://sso.example.org/auth/", Realm: "lab", CredentialsSecret: "sso/admin", Terms: map[string]string{"en": "https://example.org/terms.md"}}
 			c.Vault = platform.Vault{Mode: "external", URL: "https://vault.example.org/"}
 		})},
 	}

@@ -138,7 +138,7 @@ func TestDerivedNames(t *testing.T) {
 func TestExternalAddresses(t *testing.T) {
 	p, err := Complete(Config{
 		Domain: "example.org",
-		Auth:   Auth{Mode: "keycloak", URL: "https://sso.example.org/auth/", Realm: "lab"},
+		Auth:   Auth{Mode: "keycloak", URL: "https://sso.example.org/auth/", Realm: "lab", CredentialsSecret: "sso/admin"},
 		S3:     S3{Mode: "external", URL: "https://s3.example.org/", CredentialsSecret: "onyxia/theirs"},
 		Vault:  Vault{Mode: "external", URL: "https://bao.example.org/"},
 	})

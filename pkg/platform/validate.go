@@ -146,6 +146,9 @@ func checkExternal(c Config) error {
 	if c.Auth.Mode == AuthKeycloak || c.Auth.OtherIssuer() {
 		need("auth.url", c.Auth.URL, "auth.mode is "+c.Auth.Mode)
 	}
+	if c.Auth.Mode == AuthKeycloak && c.Auth.CredentialsSecret == "" {
+		errs = append(errs, errors.New("auth.credentialsSecret: an existing Keycloak needs the namespace/name of a Secret with an administrator"))
+	}
 	if c.S3.Mode == S3External {
 		need("s3.url", c.S3.URL, "s3.mode is external")
 	}

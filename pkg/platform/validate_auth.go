@@ -19,6 +19,9 @@ func checkAuth(c Config) error {
 	if ours {
 		errs = append(errs, checkRealm(a.Realm), checkClaims(a))
 	}
+	if t := a.Theme; a.InstallsKeycloak() && t.URL != "" && t.URL != NoTheme && t.SHA256 == "" {
+		errs = append(errs, errors.New("auth.theme.sha256: a theme from an address of yours runs inside the login server, so it needs its checksum"))
+	}
 	for _, group := range a.Groups {
 		if err := (Platform{Config: c}).CheckGroup(group); err != nil {
 			errs = append(errs, fmt.Errorf("auth.groups: %w", err))

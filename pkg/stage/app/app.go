@@ -73,6 +73,19 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	), nil
 }
 
+// Check says what of the configuration would stop this stage; it takes no cluster.
+func Check(env stage.Env) error {
+	component, err := env.Profile.Component("onyxia")
+	if err != nil {
+		return err
+	}
+	values, err := Values(env)
+	if err != nil {
+		return err
+	}
+	return lint(env, component.Chart.Version, values)
+}
+
 // Values are the chart's values for the stages that are there, with the admin's own on top.
 func Values(env stage.Env) (map[string]any, error) {
 	component, err := env.Profile.Component("onyxia")

@@ -3,7 +3,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -55,9 +54,6 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 		}
 		list = slices.Concat(list, engine.Serving(server), realm(env, stage.KeycloakReleaseID, bootstrapID))
 	case platform.AuthKeycloak:
-		if p.Auth.CredentialsSecret == "" {
-			return nil, errors.New("auth.credentialsSecret: an existing Keycloak needs the namespace/name of a Secret with an administrator")
-		}
 		list = append(list, realm(env, reachID)...)
 	}
 	if !p.Auth.OtherIssuer() {

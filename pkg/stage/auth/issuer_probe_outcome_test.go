@@ -105,7 +105,7 @@ func TestTrip(t *testing.T) {
 		url, host string
 	}{
 		"ours":     {url: "https://auth.lab.demo.test/", host: "auth.lab.demo.test"},
-		"keycloak": {platform.Auth{Mode: "keycloak", URL: "https://sso.a.org:8443/auth/"}, "https://sso.a.org:8443/auth/realms/datalab/.well-known/openid-configuration", "sso.a.org"},
+		"keycloak": {platform.Auth{Mode: "keycloak", URL: "https://sso.a.org:8443/auth/", CredentialsSecret: "sso/admin"}, "https://sso.a.org:8443/auth/realms/datalab/.well-known/openid-configuration", "sso.a.org"},
 		"oidc":     {platform.Auth{Mode: "oidc", URL: "https://idp.a.org/x/"}, "https://idp.a.org/x/.well-known/openid-configuration", "idp.a.org"},
 	} {
 		env, _ := datalab(t, c.auth)

@@ -187,8 +187,8 @@ func TestIssuerHost(t *testing.T) {
 		"ours":             {want: loginHost},
 		"no login":         {auth: platform.Auth{Mode: "none"}},
 		"somebody else's":  {auth: platform.Auth{Mode: "oidc", URL: "https://idp.example.org"}},
-		"a Keycloak below": {auth: platform.Auth{Mode: "keycloak", URL: "https://sso.lab.demo.test/auth"}, want: "sso.lab.demo.test"},
-		"with a port":      {auth: platform.Auth{Mode: "keycloak", URL: "https://sso.lab.demo.test:8443"}, want: "sso.lab.demo.test"},
+		"a Keycloak below": {auth: platform.Auth{Mode: "keycloak", URL: "https://sso.lab.demo.test/auth", CredentialsSecret: "sso/admin"}, want: "sso.lab.demo.test"},
+		"with a port":      {auth: platform.Auth{Mode: "keycloak", URL: "https://sso.lab.demo.test:8443", CredentialsSecret: "sso/admin"}, want: "sso.lab.demo.test"},
 	} {
 		host, ours := IssuerHost(environment(t, platform.Config{Auth: c.auth}).Platform)
 		if host != c.want || ours != (c.want != "") {
