@@ -67,7 +67,7 @@ func certificateStatus(o *cli.Options) *cobra.Command {
 		Use:     "status",
 		Short:   "Show the certificate: names, issuer, expiry, next renewal",
 		Example: "  " + o.Command + " tls status",
-		Long:    "Show the certificate: names, issuer, expiry, next renewal.\n\nExit code 0: it is good; 3: there is none, it lacks a name, or it is due.",
+		Long:    "Show the certificate: names, issuer, expiry, next renewal.\n\nExit code 0: it is good; 3: there is none, it lacks a name, its key or its dates are wrong, or it is due.",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return showCertificate(cmd.Context(), o, format)
@@ -91,7 +91,7 @@ func showCertificate(ctx context.Context, o *cli.Options, format cli.Format) err
 	} else {
 		err = printCertificate(o.Out, report)
 	}
-	if err == nil && (report.Certificate == nil || len(report.Missing) > 0 || report.Due) {
+	if err == nil && (!report.Good || report.Due) {
 		err = cli.ErrCheck
 	}
 	return err

@@ -111,6 +111,6 @@ func (o outcome) fix(env stage.Env, t trip) string {
 		unconnected: fmt.Sprintf("the load balancer does not lead back in from the cluster (hairpin). One of these: switch proxy protocol off on it and on the controller; give the load balancer a host name, where the cloud has an annotation for that, so that it is gone through; "+
 			"or let the cluster's DNS lead to the controller itself, by a line in CoreDNS's Corefile: rewrite name suffix .%s SERVICE.%s.svc.cluster.local answer auto", p.LabDomain(), env.IngressNamespace()),
 		distrusted: "name the PEM file of its authority by the key trust.caBundle, or take a public one (tls.acme.server: letsencrypt) and run `kubectl onyxia tls issue`",
-		misnamed:   "see which certificate is there by `kubectl onyxia tls status`, and whether the DNS records lead to this cluster's controller by `kubectl onyxia ingress dns`",
+		misnamed:   "see which certificate is served by `kubectl onyxia status tls`, and whether the DNS records lead to this cluster's controller by `kubectl onyxia ingress dns`",
 	}[o.result]
 }

@@ -24,7 +24,7 @@ type address struct {
 	namespace, service string
 	// nodes: without a load balancer the addresses are the nodes' own.
 	nodes bool
-	// release that makes the service.
+	// release that makes the service; empty for a controller that somebody else installed.
 	release engine.ID
 	out     *engine.Output[[]kube.Address]
 }
@@ -32,6 +32,9 @@ type address struct {
 // Observe reads the addresses and makes them known.
 func (a *address) Observe(ctx context.Context) ([]kube.Address, error) {
 	found, err := a.kube.Addresses(ctx, a.namespace, a.service)
+	if apierrors.IsNotFound(err) && a.release == "" {
+		return nil, fmt.Errorf("there is no Service %s/%s: name the controller's load balancer by the key ingress.service (`kubectl get services -A`)", a.namespace, a.service)
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, &engine.NotYetError{After: a.release, Why: fmt.Sprintf("service %s/%s is not there", a.namespace, a.service)}
 	}

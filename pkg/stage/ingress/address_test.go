@@ -68,6 +68,28 @@ func TestExistingController(t *testing.T) {
 	}
 }
 
+// A Service that is named and not there will not come by itself: it was installed by somebody else.
+func TestServiceThatIsNotThere(t *testing.T) {
+	cluster := kubetest.Start(t)
+	client, err := kube.Connect(cluster.Flags(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := environment(t, platform.Config{Ingress: platform.Ingress{Mode: "existing", Service: cluster.Namespace(t) + "/edge"}})
+	env.Kube = client
+	list, err := steps(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := engine.Run{Steps: engine.Stage("ingress", list...)}.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.Err(); err == nil || !strings.Contains(err.Error(), "there is no Service "+env.Platform.Ingress.Service+": name the controller's load balancer") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // From no Service to an address: not known, waited for, known.
 func TestAddress(t *testing.T) {
 	cluster := kubetest.Start(t)

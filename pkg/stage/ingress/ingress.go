@@ -75,7 +75,7 @@ func existing(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 		return nil, err
 	}
 	return []engine.Step{
-		engine.New(stage.AddressID, &address{kube: env.Kube, namespace: namespace, service: service, release: stage.AddressID, out: env.Links.Address}),
+		engine.New(stage.AddressID, &address{kube: env.Kube, namespace: namespace, service: service, out: env.Links.Address}),
 	}, nil
 }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 const (
@@ -93,6 +95,44 @@ func TestPlanOfAnOrderedCertificate(t *testing.T) {
 				t.Errorf("%+v, want %s, %q, risk %v", got, tc.want, tc.says, tc.risk)
 			}
 		})
+	}
+}
+
+// What `tls status` calls good is what clients get something from.
+func TestReportOfACertificate(t *testing.T) {
+	now := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		held      Held
+		good, due bool
+		says      string
+	}{
+		"good":          {heldFor(now.Add(-day), nil), true, false, "issued by R10, expires on 2027-05-29"},
+		"due":           {heldFor(now.Add(-70*day), nil), true, true, "20 days left"},
+		"none":          {Held{}, false, false, "there is none"},
+		"broken":        {Held{Exists: true, Broken: "nothing"}, false, false, "not a certificate"},
+		"fewer names":   {heldFor(now.Add(-day), func(h *Held) { h.Info.Names = names[:1] }), false, false, "issued by R10"},
+		"foreign key":   {heldFor(now.Add(-day), func(h *Held) { h.Info.KeyMatches = false }), false, false, "; the key in the Secret does not belong to it"},
+		"not yet valid": {heldFor(now.Add(day), nil), false, false, "not valid before 2027-03-02"},
+		"expired":       {heldFor(now.Add(-91*day), nil), false, true, "expired on 2027-02-28"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := report(place{}, names, Seen{Now: now, Held: tc.held}, engine.Change{})
+			if r.Good != tc.good || r.Due != tc.due || !strings.Contains(r.Summary, tc.says) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// Nobody orders a certificate that somebody else maintains, and `tls renew` does not end as if it had.
+func TestRenewOfAMaintainedCertificate(t *testing.T) {
+	env := stage.Env{Platform: platform.Platform{Config: platform.WithDefaults(platform.Config{Ingress: platform.Ingress{Namespace: "edge"}, TLS: platform.TLS{Mode: platform.TLSExisting}})}}
+	_, err := With(Options{RenewBefore: time.Now()}).Steps(t.Context(), env)
+	if err == nil || err.Error() != "tls.mode is existing: whoever maintains secret edge/onyxia-tls renews it" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Stage().Steps(t.Context(), env); err != nil {
+		t.Error(err)
 	}
 }
 

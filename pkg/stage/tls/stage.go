@@ -4,6 +4,7 @@ package tls
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
@@ -33,7 +34,12 @@ func With(o Options) stage.Stage {
 		Name:  "tls",
 		Short: "Certificate for the Onyxia host and the wildcard",
 		Verb:  "issue",
-		Steps: func(_ context.Context, env stage.Env) ([]engine.Step, error) { return steps(env, o), nil },
+		Steps: func(_ context.Context, env stage.Env) ([]engine.Step, error) {
+			if env.Platform.TLS.Existing() && !o.RenewBefore.IsZero() {
+				return nil, fmt.Errorf("tls.mode is existing: whoever maintains secret %s renews it", newBase(env, o).place)
+			}
+			return steps(env, o), nil
+		},
 	}
 }
 

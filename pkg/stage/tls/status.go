@@ -24,6 +24,8 @@ type Report struct {
 	// Directory and Ordered say where and when it was ordered.
 	Directory string    `json:"directory,omitempty"`
 	Ordered   time.Time `json:"ordered,omitzero"`
+	// Good tells whether it serves the wanted names now: with its own key, within its dates.
+	Good bool `json:"good"`
 	// RenewAt is when it will be renewed, or should be by whoever maintains it.
 	RenewAt time.Time `json:"renewAt,omitzero"`
 	Due     bool      `json:"due,omitempty"`
@@ -69,6 +71,10 @@ func report(p place, names []string, seen Seen, next engine.Change) Report {
 	r.Source, r.Certificate, r.Missing = h.source(), &h.Info, h.Info.Missing(names)
 	r.RenewAt, r.Summary = acme.RenewAt(h.Info), describe(h.Info, seen.Now)
 	r.Due, _ = acme.Due(h.Info, seen.Now)
+	r.Good = h.good(names, seen.Now)
+	if !h.Info.KeyMatches {
+		r.Summary += "; the key in the Secret does not belong to it"
+	}
 	return r
 }
 
