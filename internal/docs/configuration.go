@@ -38,7 +38,7 @@ func configurationPage() (string, error) {
 	var out strings.Builder
 	out.WriteString("# onyxia.yaml\n\nWritten by `make docs` from the program; do not edit. Only `domain` has no default; a certificate also\n" +
 		"takes `tls.dns.provider`, or `tls import`. `kubectl onyxia config schema` prints the JSON Schema for an editor, `config\n" +
-		"validate` checks a file, `config view` shows what is in force.\n\n" +
+		"validate` checks a file, `config view` shows what is in force. [Charts and images](#what-the-profiles-install) are below.\n\n" +
 		"| key | type | default | meaning |\n|---|---|---|---|\n")
 	for _, k := range all {
 		description := k.description
@@ -51,7 +51,8 @@ func configurationPage() (string, error) {
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", k.path, k.kind, standard, cell(description))
 	}
-	return out.String(), nil
+	installed, err := profilesSection()
+	return out.String() + installed, err
 }
 
 // cell is text as it may stand in a table.

@@ -1,5 +1,5 @@
 // Command docs writes the references in docs/ that are made from the program itself: commands.md from the command tree,
-// configuration.md from the types of onyxia.yaml. A test fails when the files differ from what would be written.
+// configuration.md from the types of onyxia.yaml and the profiles. A test fails when the files differ from what would be written.
 package main
 
 import (

@@ -102,8 +102,16 @@ func (c *Client) fromDir(ch profile.Chart) (archive, error) {
 	return a, nil
 }
 
+// pulling is the command that gets the chart, for somebody whose machine reaches its repository.
+func pulling(ch profile.Chart) string {
+	if strings.HasPrefix(ch.Repository, "oci://") {
+		return fmt.Sprintf("helm pull %s/%s --version %s", strings.TrimRight(ch.Repository, "/"), ch.Name, ch.Version)
+	}
+	return fmt.Sprintf("helm pull %s --repo %s --version %s", ch.Name, ch.Repository, ch.Version)
+}
+
 func (c *Client) missingInDir(ch profile.Chart, file string, err error) error {
-	failure := &ChartError{Chart: ch, Tried: file, Err: err, Fix: "put " + fileName(ch) + " there, or leave --chart-dir out to download it"}
+	failure := &ChartError{Chart: ch, Tried: file, Err: err, Fix: "get " + fileName(ch) + " by `" + pulling(ch) + "` and put it there, or leave --chart-dir out to download it"}
 	if info, e := os.Stat(filepath.Join(c.ChartDir, ch.Name)); e == nil && info.IsDir() {
 		failure.Err = fmt.Errorf("there is an unpacked directory %s, which has no digest", filepath.Join(c.ChartDir, ch.Name))
 		failure.Fix = "pack it with `helm package` in that directory"

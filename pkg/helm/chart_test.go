@@ -34,7 +34,7 @@ func TestChartFromDirectory(t *testing.T) {
 		{"good, digest in capitals", func() profile.Chart { c := chart; c.SHA256 = strings.ToUpper(c.SHA256); return c }(), nil},
 		{"no digest", unpinned, nil},
 		{"wrong digest", other, []string{"wanted " + other.SHA256, "found " + chart.SHA256, filepath.Join(dir.path, "demo-1.2.3.tgz"), "onyxia.yaml"}},
-		{"missing version", missing, []string{"there is no version 1.2.4", "1.2.3, 1.3.0", "put demo-1.2.4.tgz there"}},
+		{"missing version", missing, []string{"there is no version 1.2.4", "1.2.3, 1.3.0", "get demo-1.2.4.tgz by `helm pull demo --repo https://", " --version 1.2.4` and put it there"}},
 		{"unpacked", profile.Chart{Name: "unpacked", Version: "1.0.0"}, []string{"unpacked directory", "helm package"}},
 	}
 	for _, tt := range tests {
