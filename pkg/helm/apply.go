@@ -59,7 +59,7 @@ func (r *ReleaseResource) install(ctx context.Context, seen *Seen, replace bool)
 	}
 	install := action.NewInstall(p.config)
 	install.ReleaseName, install.Namespace = r.Name, r.Namespace
-	install.Labels, install.Timeout, install.Replace = p.labels, r.timeout(), replace
+	install.Labels, install.Timeout, install.Replace = p.labels, r.patience, replace
 	install.SkipCRDs = true
 	_, err = install.RunWithContext(context.WithoutCancel(ctx), p.chart, p.values)
 	return r.explain(ctx, p.client, err)
@@ -72,7 +72,7 @@ func (r *ReleaseResource) upgrade(ctx context.Context, seen *Seen) error {
 		return err
 	}
 	upgrade := action.NewUpgrade(p.config)
-	upgrade.Namespace, upgrade.Labels, upgrade.Timeout = r.Namespace, p.labels, r.timeout()
+	upgrade.Namespace, upgrade.Labels, upgrade.Timeout = r.Namespace, p.labels, r.patience
 	upgrade.MaxHistory, upgrade.ResetValues = maxHistory, true
 	_, err = upgrade.RunWithContext(context.WithoutCancel(ctx), r.Name, p.chart, p.values)
 	return r.explain(ctx, p.client, err)

@@ -23,8 +23,6 @@ type Client struct {
 	CacheDir string
 	// HTTP downloads from chart repositories. Nil means http.DefaultClient.
 	HTTP *http.Client
-	// KubeVersion is the Kubernetes version that Render renders for ("1.34"). Empty asks the server.
-	KubeVersion string
 	// Warn tells the admin something that stops nothing, one line. Nil says nothing.
 	Warn func(string)
 	// Waiting tells what a chart's hook or a removal waits for. Nil says nothing.

@@ -345,9 +345,9 @@ func (s site) failJob() {
 
 func TestHookThatTakesTooLong(t *testing.T) {
 	s := newSite(t)
-	r := s.release(s.charts.add("demo", "1.0.0", withHook("post-install")), nil)
-	r.Timeout = time.Second
-	wantError(t, s.fails(r), "hook job/demo-migrate", "not done after 1s")
+	resource, seen, _ := s.plan(s.release(s.charts.add("demo", "1.0.0", withHook("post-install")), nil))
+	resource.patience = time.Second
+	wantError(t, resource.Apply(t.Context(), seen), "hook job/demo-migrate", "not done after 1s")
 }
 
 // Helm, the loader and client-go keep away from stdout and stderr.

@@ -13,8 +13,8 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 )
 
-// defaultTimeout is Helm's own for hooks.
-const defaultTimeout = 5 * time.Minute
+// patience bounds the chart's hooks, and the wait for pods to end at removal. It is Helm's own for hooks.
+const patience = 5 * time.Minute
 
 // Release is what is wanted of one Helm release.
 type Release struct {
@@ -24,21 +24,10 @@ type Release struct {
 	// Values gives the user values of the release, without any secret. Inputs that nobody can know yet come back as
 	// *engine.NotYetError. Nil means none.
 	Values func(ctx context.Context) (map[string]any, error)
-	// Timeout bounds the chart's hooks, and the wait for pods to end at removal; 0 means 5 minutes.
-	Timeout time.Duration
-	// DeleteVolumes lets a removal delete claims that are templates of the chart, with what they hold.
-	DeleteVolumes bool
 	// OldPodsGone makes the release ready only when the pods of former versions have ended.
 	OldPodsGone bool
 	// AddressLater makes the release ready before its load balancers have addresses, because another step waits for them.
 	AddressLater bool
-}
-
-func (r Release) timeout() time.Duration {
-	if r.Timeout > 0 {
-		return r.Timeout
-	}
-	return defaultTimeout
 }
 
 // ReleaseID names the step of a release.
@@ -49,13 +38,15 @@ type ReleaseResource struct {
 	Release
 	client *Client
 	store  *store
+	// patience with hooks and pods.
+	patience time.Duration
 	// fresh are the live objects that the last observation read and found as wanted, for the look at their health.
 	fresh atomic.Pointer[[]object]
 }
 
 // Release makes the resource of a release. Releases of one namespace that are made before the first observation share one read.
 func (c *Client) Release(r Release) *ReleaseResource {
-	return &ReleaseResource{Release: r, client: c, store: c.store(r.Namespace, r.Name)}
+	return &ReleaseResource{Release: r, client: c, store: c.store(r.Namespace, r.Name), patience: patience}
 }
 
 // Seen is one observation of a release, together with the values that were wanted at that moment.

@@ -37,9 +37,6 @@ func (r *ReleaseResource) refuse(stored *Stored) error {
 		return fmt.Errorf("release %s was installed by other hands (chart %s): `helm -n %s uninstall %s` removes it",
 			r.Name, stored.chart(), r.Namespace, r.Name)
 	}
-	if r.DeleteVolumes {
-		return nil
-	}
 	objects, err := r.client.objects(stored)
 	if err != nil {
 		return err
@@ -71,7 +68,7 @@ func (r *ReleaseResource) uninstall(ctx context.Context, stored *Stored) error {
 		return err
 	}
 	uninstall := action.NewUninstall(config)
-	uninstall.Timeout = r.timeout()
+	uninstall.Timeout = r.patience
 	if _, err := uninstall.Run(r.Name); err != nil {
 		err = errors.Join(append([]error{err}, client.deleteErrs...)...)
 		return r.explain(ctx, client, err)
@@ -85,7 +82,7 @@ func (r *ReleaseResource) gone(ctx context.Context, stored *Stored) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout())
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	latest := "something (nothing could be read in that time)"
 	err = poll(ctx, func() (bool, error) {
@@ -100,7 +97,7 @@ func (r *ReleaseResource) gone(ctx context.Context, stored *Stored) error {
 		return false, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("release %s was uninstalled, but after %s there is still %s; run again to go on waiting", r.Name, r.timeout(), latest)
+		return fmt.Errorf("release %s was uninstalled, but after %s there is still %s; run again to go on waiting", r.Name, r.patience, latest)
 	}
 	return err
 }

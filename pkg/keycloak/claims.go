@@ -27,20 +27,6 @@ func ParseClaims(token string) (Claims, error) {
 	return c, nil
 }
 
-// Text of a claim; empty if it is not there or not text.
-func (c Claims) Text(name string) string {
-	value, _ := c[name].(string)
-	return value
-}
-
-// List of a claim that may be one text or several, as "aud" may (RFC 7519 section 4.1.3).
-func (c Claims) List(name string) []string {
-	if one, ok := c[name].(string); ok {
-		return []string{one}
-	}
-	return stringList(c[name])
-}
-
 // realmRoles and clientRoles are where Keycloak puts the roles of an administrator.
 func (c Claims) realmRoles() []string { return stringList(child(c["realm_access"])["roles"]) }
 

@@ -24,7 +24,6 @@ const ManagedByLabel = "app.kubernetes.io/managed-by"
 type Object struct {
 	client *Client
 	want   func(context.Context) (*unstructured.Unstructured, error)
-	force  bool
 
 	// seen is what was observed last, if nothing was written since and nobody asked for its health yet.
 	mu   sync.Mutex
@@ -38,19 +37,9 @@ var (
 	_ engine.Refuser              = (*Object)(nil)
 )
 
-// ObjectOption changes how an object is observed or applied.
-type ObjectOption func(*Object)
-
-// ForceConflicts takes fields over from other field managers. Client.ForceConflicts does it for all objects.
-func ForceConflicts() ObjectOption { return func(o *Object) { o.force = true } }
-
 // NewObject makes a resource of an object that may need outputs of other steps to be known.
-func NewObject(c *Client, want func(context.Context) (*unstructured.Unstructured, error), options ...ObjectOption) *Object {
-	o := &Object{client: c, want: want}
-	for _, option := range options {
-		option(o)
-	}
-	return o
+func NewObject(c *Client, want func(context.Context) (*unstructured.Unstructured, error)) *Object {
+	return &Object{client: c, want: want}
 }
 
 // Fixed is a wanted object that is known from the start.
@@ -115,14 +104,12 @@ func (o *Object) Plan(seen ObjectSeen) engine.Change {
 		return engine.Change{Action: engine.Unchanged}
 	}
 	fields := c.fields()
-	if held := seen.owners.conflicts(c.found); len(held) > 0 && !o.forced() {
+	if held := seen.owners.conflicts(c.found); len(held) > 0 && !o.client.ForceConflicts {
 		conflict := &ConflictError{Object: describe(seen.Want), Conflicts: held}
 		return engine.Change{Action: engine.Blocked, Fields: fields, Why: conflict.why(), Fix: conflict.fix()}
 	}
 	return engine.Change{Action: engine.Configure, Fields: fields}
 }
-
-func (o *Object) forced() bool { return o.force || o.client.ForceConflicts }
 
 // Apply sends the wanted fields. Errors are *ConflictError, *ImmutableError, *UnknownKindError or the API server's.
 func (o *Object) Apply(ctx context.Context, seen ObjectSeen) error {
@@ -131,7 +118,7 @@ func (o *Object) Apply(ctx context.Context, seen ObjectSeen) error {
 	if err != nil {
 		return err
 	}
-	_, err = resource.Apply(ctx, seen.Want.GetName(), seen.Want, metav1.ApplyOptions{FieldManager: FieldManager, Force: o.forced()})
+	_, err = resource.Apply(ctx, seen.Want.GetName(), seen.Want, metav1.ApplyOptions{FieldManager: FieldManager, Force: o.client.ForceConflicts})
 	return refusal(seen.Want, err)
 }
 

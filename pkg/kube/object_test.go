@@ -175,9 +175,11 @@ func TestFieldHeldByAnotherManager(t *testing.T) {
 			t.Errorf("error lacks %q: %v", part, err)
 		}
 	}
-	forced := kube.NewObject(c, kube.Fixed(want), kube.ForceConflicts())
+	c.ForceConflicts = true
+	forced := kube.NewObject(c, kube.Fixed(want))
 	wantAction(t, plan(t, forced), engine.Configure)
 	mustApply(t, forced)
+	c.ForceConflicts = false
 	wantAction(t, plan(t, o), engine.Unchanged)
 }
 

@@ -306,7 +306,7 @@ func FuzzLint(f *testing.F) {
 		if _, err := Generation(chart); err != nil {
 			return
 		}
-		want, err := Served(chart, values)
+		want, err := served(chart, values)
 		if err != nil {
 			t.Fatal(err)
 		}

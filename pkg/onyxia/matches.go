@@ -29,7 +29,7 @@ func (e *DifferenceError) Error() string {
 	}
 }
 
-// Matches compares an answer of /api/public/configuration with what Served expects of the values, and returns the first
+// Matches compares an answer of /api/public/configuration with what is expected of the values, and returns the first
 // difference as a *DifferenceError. This is how one sees that the new pod answers: the old one lives on for half a minute
 // after Helm is done (chart 11.5.1). What we want must be there; what is there beside it must be a default of the API or
 // a key that we do not know.

@@ -48,11 +48,11 @@ func TestMatchesAnswersOfTheRealAPI(t *testing.T) {
 
 func sameConfiguration(t *testing.T, chart string, a, b map[string]any) bool {
 	t.Helper()
-	one, err := Served(chart, a)
+	one, err := served(chart, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := Served(chart, b)
+	two, err := served(chart, b)
 	if err != nil {
 		t.Fatal(err)
 	}

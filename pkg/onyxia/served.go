@@ -2,18 +2,6 @@ package onyxia
 
 import "fmt"
 
-// Served is what /api/public/configuration answers for these values: regions and oidcConfiguration, without what the API
-// adds by itself (its build, and defaults of keys that are left out). Keys that this chart version does not know are not
-// in it, since the API drops them, and neither is services.server, which it keeps to itself. Where the values have no
-// regions there are none here: the API then has a region of its own.
-func Served(chartVersion string, values map[string]any) (map[string]any, error) {
-	known, err := keysOfGeneration(chartVersion)
-	if err != nil {
-		return nil, err
-	}
-	return known.configuration(values)
-}
-
 // keysOfGeneration reads the keys of a version that we render values for.
 func keysOfGeneration(chartVersion string) (keys, error) {
 	if _, err := Generation(chartVersion); err != nil {
@@ -22,6 +10,10 @@ func keysOfGeneration(chartVersion string) (keys, error) {
 	return keysOf(chartVersion)
 }
 
+// configuration is what /api/public/configuration answers for these values: regions and oidcConfiguration, without what the
+// API adds by itself (its build, and defaults of keys that are left out). Keys that this chart version does not know are not
+// in it, since the API drops them, and neither is services.server, which it keeps to itself. Where the values have no
+// regions there are none here: the API then has a region of its own.
 func (k keys) configuration(values map[string]any) (map[string]any, error) {
 	plain, err := asJSON(values)
 	if err != nil {

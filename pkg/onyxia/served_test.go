@@ -17,6 +17,15 @@ func fromYAML(t *testing.T, text string) map[string]any {
 	return m
 }
 
+// served is what the API of that chart answers for these values.
+func served(chartVersion string, values map[string]any) (map[string]any, error) {
+	known, err := keysOfGeneration(chartVersion)
+	if err != nil {
+		return nil, err
+	}
+	return known.configuration(values)
+}
+
 // What goes in and what the real API v0.30 and v4.12.0 made of it (asked with these regions, see upstream_api_test.go for
 // how): unknown and old keys are gone, nulls too, services.server is kept back, names of modes are the API's own; from
 // chart 10.18.0 on data is passed on as it is.
@@ -65,7 +74,7 @@ vault: {URL: v}
 `,
 	} {
 		values := map[string]any{"api": map[string]any{"regions": []any{fromYAML(t, region)}}}
-		got, err := Served(chart, values)
+		got, err := served(chart, values)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +112,7 @@ func TestServedLogin(t *testing.T) {
 			map[string]any{"issuerURI": "i", "clientID": "c", "extraQueryParams": "e", "scope": "s", "audience": "a", "idleSessionLifetimeInSeconds": "600"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Served(c.chart, map[string]any{"api": map[string]any{"env": fromYAML(t, c.env)}})
+			got, err := served(c.chart, map[string]any{"api": map[string]any{"env": fromYAML(t, c.env)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,10 +128,10 @@ func TestServedLogin(t *testing.T) {
 }
 
 func TestServedRefuses(t *testing.T) {
-	if _, err := Served("8.0.0", nil); err == nil {
+	if _, err := served("8.0.0", nil); err == nil {
 		t.Error("served by a chart that we do not render for")
 	}
-	if _, err := Served(chart11, map[string]any{"a": make(chan int)}); err == nil {
+	if _, err := served(chart11, map[string]any{"a": make(chan int)}); err == nil {
 		t.Error("served from values that are no JSON")
 	}
 }
