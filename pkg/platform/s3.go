@@ -3,11 +3,9 @@ package platform
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // The shortest credentials that MinIO, AWS and Ceph give by STS, and the longest that AWS and Ceph give for a role (IAM API
@@ -40,15 +38,13 @@ func checkS3(c Config) error {
 		return nil
 	}
 	errs := []error{s.checkDuration(c.Auth), s.checkHousekeeping()}
-	switch namespace, name, ok := strings.Cut(s.CredentialsSecret, "/"); {
+	switch {
 	case s.Mode != S3External:
 	case s.roles() && s.RoleARN == "":
 		errs = append(errs, fmt.Errorf("s3.roleARN: an S3 server of kind %s gives credentials for a role only: name it, for instance arn:aws:iam::123456789012:role/onyxia", s.Kind))
 	case s.roles():
 	case s.CredentialsSecret == "":
 		errs = append(errs, errors.New("s3.credentialsSecret: an existing MinIO needs the namespace/name of a Secret with its rootUser and rootPassword"))
-	case !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0:
-		errs = append(errs, errors.New("s3.credentialsSecret: not namespace/name of a Secret with rootUser and rootPassword; the password itself stands in that Secret, never in the configuration"))
 	}
 	return errors.Join(errs...)
 }

@@ -58,6 +58,14 @@ func TestS3(t *testing.T) {
 	}
 }
 
+// One slip is one error: the name of a Secret is checked with all others.
+func TestNameOfTheMinIOSecretIsSaidOnce(t *testing.T) {
+	_, err := Complete(Config{Domain: "example.org", S3: S3{Mode: "external", URL: "https://s3.example.org", CredentialsSecret: "root"}})
+	if err == nil || strings.Count(err.Error(), "s3.credentialsSecret") != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSTSURL(t *testing.T) {
 	for role, want := range map[string]string{
 		"arn:aws:iam::1:role/x": "https://sts.r-1.amazonaws.com", "arn:aws-cn:iam::1:role/x": "https://sts.r-1.amazonaws.com.cn",

@@ -57,7 +57,11 @@ const keycloakAccount = "kubectl-onyxia-"
 func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	k := &Keycloak{Namespace: p.Auth.Namespace, client: client, administrator: administratorOf(p)}
 	base := strings.TrimRight(p.Auth.URL, "/")
-	transport := externalTransport(p)
+	transport, err := externalTransport(p)
+	if err != nil {
+		// Nothing is sent yet; the first request says it.
+		transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, err }}
+	}
 	if p.Auth.InstallsKeycloak() {
 		base = "http://" + keycloakService + "." + p.Auth.Namespace + ".svc" + platform.KeycloakRelativePath
 		transport = &http.Transport{DialContext: TunnelDialer(client, p.Auth.Namespace, keycloakService, keycloakPort, KeycloakReleaseID)}

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,11 +16,10 @@ const publicTimeout = 10 * time.Second
 // certificate. It goes to the controller's own address, because the DNS records may not be there yet; hosts outside of the
 // domain are looked up as always.
 func (e Env) Public() (*http.Client, error) {
-	transport := externalTransport(e.Platform)
-	if transport.TLSClientConfig == nil {
-		return nil, errors.New("the system's certificate authorities cannot be read")
+	transport, err := externalTransport(e.Platform)
+	if err != nil {
+		return nil, err
 	}
-	transport.TLSClientConfig = &tls.Config{RootCAs: transport.TLSClientConfig.RootCAs}
 	transport.DisableKeepAlives = true
 	var dialer net.Dialer
 	transport.DialContext = func(ctx context.Context, network, hostPort string) (net.Conn, error) {

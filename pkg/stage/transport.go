@@ -12,13 +12,19 @@ import (
 const handshakeTimeout = 10 * time.Second
 
 // externalTransport reaches a server that lives elsewhere, trusting the private authorities as well.
-func externalTransport(p platform.Platform) *http.Transport {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: handshakeTimeout}
-	if roots, err := platform.Roots(p.CAPEM); err == nil {
-		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+func externalTransport(p platform.Platform) (*http.Transport, error) {
+	roots, err := platform.Roots(p.CAPEM)
+	if err != nil {
+		return nil, err
 	}
-	return transport
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: handshakeTimeout, TLSClientConfig: &tls.Config{RootCAs: roots}}, nil
 }
 
 // External is an HTTP client for a server that the admin brought along, trusting the private authorities as well.
-func External(p platform.Platform) *http.Client { return &http.Client{Transport: externalTransport(p)} }
+func External(p platform.Platform) (*http.Client, error) {
+	transport, err := externalTransport(p)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: transport}, nil
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -71,7 +70,7 @@ func (s *guestSecret) RefuseRemoval(ctx context.Context) string {
 // settings of the realm that the configuration asks for; what no key asks for is left alone.
 func settings(env stage.Env) keycloak.Settings {
 	a := env.Platform.Auth
-	session, remembered := duration(a.Session), duration(a.Lifespans.RememberMe)
+	session, remembered := a.SessionTime(), a.Lifespans.RememberMeTime()
 	s := keycloak.Settings{
 		DisplayName: a.DisplayName, Registration: a.Registration,
 		ForgottenPassword: a.Login.ForgottenPassword, RememberMe: a.Login.RememberMe, EmailLogin: a.Login.WithEmail,
@@ -80,7 +79,7 @@ func settings(env stage.Env) keycloak.Settings {
 		Locales: slices.Clone(a.Locales), DefaultLocale: a.DefaultLocale,
 		// A client's lifespans are cut to the realm's, so the sessions are the longest of all.
 		Lifespans: keycloak.Lifespans{
-			AccessToken: duration(a.Lifespans.AccessToken),
+			AccessToken: a.Lifespans.AccessTokenTime(),
 			SSOIdle:     session, SSOMax: session, SSOIdleRememberMe: remembered, SSOMaxRememberMe: remembered,
 		},
 	}
@@ -118,15 +117,6 @@ func mailPassword(ctx context.Context, env stage.Env, named string) (string, err
 		return "", err
 	}
 	return secret[passwordKey], nil
-}
-
-// duration of a key that was checked when the configuration was completed.
-func duration(text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0
-	}
-	return d
 }
 
 // onyxiaClient is the single-page application: its redirect addresses are exactly the Onyxia host's.

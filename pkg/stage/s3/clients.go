@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
@@ -60,18 +59,9 @@ func webClient(p platform.Platform) keycloak.Client {
 	c.PostLogoutRedirectURIs = []string{"+"}
 	// The name comes from the one, the policies of groups need the other.
 	c.DefaultScopes, c.FullScope = []string{keycloak.ProfileScope}, true
-	session := duration(p.Auth.Session)
-	c.Lifespans = keycloak.ClientLifespans{AccessToken: duration(p.S3.SessionDuration), SessionIdle: session, SessionMax: session}
+	session := p.Auth.SessionTime()
+	c.Lifespans = keycloak.ClientLifespans{AccessToken: p.S3.CredentialsTime(), SessionIdle: session, SessionMax: session}
 	return c
-}
-
-// duration of a key that was checked when the configuration was completed.
-func duration(text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0
-	}
-	return d
 }
 
 // sole is a mapper whose claim opens buckets, so that nobody else may write it.

@@ -22,9 +22,12 @@ func Documents(ctx context.Context, p platform.Platform) ([]s3.Document, error) 
 	}
 	f := s3.Federation{
 		Tenancy: s3.For(p, p.Auth.Groups), Issuer: p.Issuer(), ClientID: platform.S3ClientID,
-		RoleARN: p.S3.RoleARN, Duration: duration(p.S3.SessionDuration), Mapped: !p.Auth.OtherIssuer(),
+		RoleARN: p.S3.RoleARN, Duration: p.S3.CredentialsTime(), Mapped: !p.Auth.OtherIssuer(),
 	}
-	client := stage.External(p)
+	client, err := stage.External(p)
+	if err != nil {
+		return nil, err
+	}
 	client.Timeout = thumbprintTime
 	if p.S3.Kind == platform.S3KindAWS {
 		f.Thumbprints, f.Unreached = s3.CertificateThumbprint(ctx, client, p.Issuer())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 )
 
@@ -91,25 +92,20 @@ func (g *realmGroups) doubts(seen groupsSeen) []string {
 
 // sharing tells groups of the same last name: tokens, buckets and Onyxia know groups by that.
 func (g *realmGroups) sharing(seen groupsSeen) (list []string) {
-	paths := map[string][]string{}
-	add := func(name, path string) {
-		if !slices.Contains(paths[name], path) {
-			paths[name] = append(paths[name], path)
-		}
-	}
+	var paths []string
 	for _, each := range seen.Groups {
-		add(each.Name, each.Path)
+		paths = append(paths, each.Path)
 	}
 	for _, each := range g.site.groups {
-		add(each.name, each.path)
+		paths = append(paths, each.path)
 	}
-	for _, name := range slices.Sorted(maps.Keys(paths)) {
-		bucket, err := g.site.tenancy.GroupBucket(name)
-		if err != nil || len(paths[name]) < 2 {
+	for _, same := range platform.SameNames(paths) {
+		bucket, err := g.site.tenancy.GroupBucket(same[0][strings.LastIndex(same[0], "/")+1:])
+		if err != nil {
 			continue
 		}
-		slices.Sort(paths[name])
-		list = append(list, "groups "+strings.Join(paths[name], " and ")+" end in the same name and share the bucket "+bucket+": rename one of them if they are not to")
+		slices.Sort(same)
+		list = append(list, "groups "+strings.Join(same, " and ")+" end in the same name and share the bucket "+bucket+": rename one of them if they are not to")
 	}
 	return list
 }

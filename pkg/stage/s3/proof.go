@@ -54,7 +54,7 @@ func (s *site) target(public *http.Client) s3.Target {
 	target := s3.Target{S3: &s3.Client{Endpoint: p.S3URL(), Region: p.S3.Region, HTTP: public}, Tenancy: s.tenancy, Duration: shortest}
 	if !s.env.Platform.S3.HasMinIOAPI() {
 		// A role's own limit is part of what has to be right.
-		target.RoleARN, target.Duration = p.S3.RoleARN, duration(p.S3.SessionDuration)
+		target.RoleARN, target.Duration = p.S3.RoleARN, p.S3.CredentialsTime()
 	}
 	if address := p.STSURL(); address != "" {
 		target.STS = &s3.Client{Endpoint: address, HTTP: public}
