@@ -90,7 +90,8 @@ func NewCommand(streams genericiooptions.IOStreams, name string) *cobra.Command 
 // options are those of all commands. What an order of a certificate waits for is told as it happens.
 func options(streams genericiooptions.IOStreams, name string) *cli.Options {
 	o := cli.New(streams, all.Stages(), name)
-	return o.With(tls.With(tls.Options{Progress: o.Tell(stage.CertificateID)}))
+	o.Stages = o.With(tls.With(tls.Options{Progress: o.Tell(stage.CertificateID)})).Stages
+	return o
 }
 
 func tree(o *cli.Options) *cobra.Command {
