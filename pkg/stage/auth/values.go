@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -17,7 +18,11 @@ type theme struct{ url, sha256 string }
 // given.
 func values(env stage.Env, image, curlImage string, t theme) (map[string]any, error) {
 	p := env.Platform
-	repository, tag := splitImage(image)
+	parsed, err := profile.ParseImage(image)
+	if err != nil {
+		return nil, err
+	}
+	repository, tag := parsed.Halves()
 	d := dialectOf(serverVersion(image))
 	v := map[string]any{
 		"fullnameOverride": releaseName,
@@ -122,11 +127,4 @@ func templateText(value any) (string, error) {
 		return "", err
 	}
 	return strings.NewReplacer("{{", `{{ "{{" }}`).Replace(string(raw)), nil
-}
-
-func splitImage(image string) (repository, tag string) {
-	if at := strings.LastIndex(image, ":"); at > strings.LastIndex(image, "/") {
-		return image[:at], image[at+1:]
-	}
-	return image, ""
 }

@@ -165,19 +165,6 @@ func TestTextsSurviveTheTemplateEngine(t *testing.T) {
 	}
 }
 
-func TestSplitImage(t *testing.T) {
-	for in, want := range map[string][2]string{
-		"quay.io/keycloak/keycloak:26.5.6": {"quay.io/keycloak/keycloak", "26.5.6"},
-		"registry:5000/keycloak":           {"registry:5000/keycloak", ""},
-		"registry:5000/keycloak:1":         {"registry:5000/keycloak", "1"},
-		"keycloak":                         {"keycloak", ""},
-	} {
-		if repository, tag := splitImage(in); repository != want[0] || tag != want[1] {
-			t.Errorf("%s: %s, %s", in, repository, tag)
-		}
-	}
-}
-
 const sum = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 // The theme runs inside the login server. One from an address of the admin's needs its checksum, that of the Onyxia
