@@ -74,14 +74,20 @@ func (a authConfig) Observe(ctx context.Context) (configSeen, error) {
 	if err != nil {
 		return configSeen{}, err
 	}
+	values, err := c.authConfig(ctx, a.Mount)
+	return configSeen{Values: values, Theirs: method != nil && method.Description != a.Mark}, err
+}
+
+// authConfig reads the configuration of an auth method; nil if there is none.
+func (c *Client) authConfig(ctx context.Context, mount string) (map[string]any, error) {
 	var answer struct {
 		Data map[string]any `json:"data"`
 	}
-	err = c.Read(ctx, "auth/"+a.Mount+"/config", &answer)
+	err := c.Read(ctx, "auth/"+mount+"/config", &answer)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
-	return configSeen{Values: answer.Data, Theirs: method != nil && method.Description != a.Mark}, err
+	return answer.Data, err
 }
 
 // Plan compares. bound_issuer is set as well, because without it Vault checks a token's signature and not its issuer
@@ -93,7 +99,7 @@ func (a authConfig) Plan(seen configSeen) engine.Change {
 	if trusted := seen.trusts(a.Issuer); seen.Theirs && trusted != "" {
 		return engine.Change{Action: engine.Blocked,
 			Why: fmt.Sprintf("auth/%s was enabled by somebody else and takes tokens of %s, and Onyxia's users have those of %s", a.Mount, trusted, a.Issuer),
-			Fix: fmt.Sprintf("choose another path by vault.authPath; or, if nobody uses that login, hand it over: vault auth tune -description=%q %s/", a.Mark, a.Mount)}
+			Fix: fmt.Sprintf("choose another path by vault.authPath, and for the secrets one by vault.kvEngine; or, if nobody uses that login, hand it over: vault auth tune -description=%q %s/", a.Mark, a.Mount)}
 	}
 	if a.OIDC == nil && seen.text("oidc_client_id") != "" {
 		return engine.Change{Action: engine.Blocked,

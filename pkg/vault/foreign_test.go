@@ -80,6 +80,69 @@ func TestForeignLogin(t *testing.T) {
 	}
 }
 
+// Two datalabs on one Vault have each an engine of their own, because alice at one issuer is not alice at another. An engine
+// that a former version made belongs to the datalab whose login is the only one there.
+func TestForeignEngine(t *testing.T) {
+	first := startDatalab(t)
+	ctx := t.Context()
+	first.setup.Shared = true
+	first.configure(t)
+	second := *first
+	theirs := startIssuer(t)
+	second.setup.Issuer, second.setup.CAPEM, second.setup.Origin = theirs.url(), theirs.caPEM(), "https://onyxia.other.test"
+	second.setup.AuthPath, second.setup.PolicyName = "other", "onyxia-users-other"
+	const id = engine.ID("mount.vault/onyxia-kv")
+	describe := func(text string) {
+		t.Helper()
+		if err := first.root().Write(ctx, "sys/mounts/onyxia-kv/tune", map[string]string{"description": text}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stays := func(which string) {
+		t.Helper()
+		before := first.documents(t, "sys/mounts")
+		c := changeOf(second.plan(t), id)
+		if c.Action != engine.Blocked || !strings.Contains(c.Why, "holds the secrets of another datalab's users") || !strings.Contains(c.Fix, "vault.kvEngine") {
+			t.Errorf("%s: %+v", which, c)
+		}
+		if why := second.setup.secretsEngine().RefuseRemoval(ctx); !strings.Contains(why, "another datalab") {
+			t.Errorf("%s would be removed: %q", which, why)
+		}
+		if after := first.documents(t, "sys/mounts"); !reflect.DeepEqual(before, after) {
+			t.Errorf("%s is %v, was %v", which, after, before)
+		}
+	}
+	stays("the first one's engine")
+	if why := first.setup.secretsEngine().RefuseRemoval(ctx); why != "" {
+		t.Errorf("our own would stay: %s", why)
+	}
+	describe(kvDescription)
+	stays("the first one's engine, of a former version")
+	if why := first.setup.secretsEngine().RefuseRemoval(ctx); why != "" {
+		t.Errorf("our own of a former version would stay: %s", why)
+	}
+	if done := first.configure(t); len(done) != 1 || done[id] != engine.Configure {
+		t.Errorf("of a former version: %v", done)
+	}
+	stays("the first one's engine, marked anew")
+	if done := first.configure(t); len(done) != 0 {
+		t.Errorf("again: %v", done)
+	}
+
+	// In the former version both had their logins, and nothing says whose the engine is.
+	second.setup.KV = "other-kv"
+	second.configure(t)
+	describe(kvDescription)
+	if c := changeOf(first.plan(t), id); c.Action != engine.Blocked || !strings.Contains(c.Fix, `vault secrets tune -description="`+kvDescription+" of "+first.setup.Issuer) {
+		t.Errorf("with another's login beside ours: %+v", c)
+	}
+
+	describe("our build jobs")
+	if c := changeOf(first.plan(t), id); c.Action != engine.Unchanged || !strings.Contains(c.Why, "somebody else") || first.setup.secretsEngine().RefuseRemoval(ctx) == "" {
+		t.Errorf("a stranger's: %+v", c)
+	}
+}
+
 // A login for the same issuer that somebody made by hand is used, and what they chose for others stays.
 func TestLoginMadeByHand(t *testing.T) {
 	d := startDatalab(t)

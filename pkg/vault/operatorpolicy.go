@@ -42,6 +42,9 @@ func (s Setup) operatorRules() rules {
 		r["auth/"+mount+"/role/"+role] = all
 	}
 	login(s.AuthPath, s.PolicyName, s.RoleName)
+	if s.Shared {
+		r["sys/mounts/"+s.KV+"/tune"] = []string{"update"}
+	}
 	if s.UI != nil {
 		login(s.UI.AuthPath, s.UI.PolicyName, s.UI.RoleName)
 	}

@@ -51,9 +51,20 @@ type Setup struct {
 // mark is what our login and our policy are known by. In a Vault that others use as well it names the datalab.
 func (s Setup) mark() string {
 	if s.Shared {
-		return "users of Onyxia at " + s.Origin
+		return usersMark + " at " + s.Origin
 	}
-	return "users of Onyxia"
+	return usersMark
+}
+
+const usersMark = "users of Onyxia"
+
+// secretsEngine is where the secrets of users and groups are.
+func (s Setup) secretsEngine() kvMount {
+	mark := kvDescription
+	if s.Shared {
+		mark += " of " + s.Issuer
+	}
+	return kvMount{Access: s.Access, Path: s.KV, Mark: mark, Shared: s.Shared, Login: ourLogin{Path: s.AuthPath, Mark: s.mark(), Issuer: s.Issuer}}
 }
 
 // UILogin is the login of people on the pages of Vault's UI. It has a mount of its own, with an accessor of its own, and
@@ -102,7 +113,7 @@ func (s Setup) Steps() []engine.Step {
 	}
 	kv := s.id("mount", s.KV)
 	steps = append(steps,
-		engine.New(kv, kvMount{Access: s.Access, Path: s.KV}, first...).HoldingData("the secrets of users and groups in "+s.KV),
+		engine.New(kv, s.secretsEngine(), first...).HoldingData("the secrets of users and groups in "+s.KV),
 		part(s, s.id("cors", "onyxia"), corsAccess{Access: s.Access, Origin: s.Origin}, first...),
 	)
 	config := authConfig{Access: s.Access, Mount: s.AuthPath, Issuer: s.Issuer, CAPEM: s.CAPEM, DefaultRole: s.RoleName, Mark: s.mark()}

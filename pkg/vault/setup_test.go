@@ -339,13 +339,13 @@ func TestBlocked(t *testing.T) {
 		blocked["auth"] = mount.Plan(seen)
 	}
 	for _, path := range []string{"one", "transit"} {
-		kv := kvMount{Access: access, Path: path}
+		kv := kvMount{Access: access, Path: path, Mark: kvDescription}
 		if seen, err := kv.Observe(ctx); err == nil {
 			blocked[path] = kv.Plan(seen)
 		}
 	}
 	for _, what := range []string{"auth", "one", "transit"} {
-		if what == "auth" && mount.RefuseRemoval(ctx) == "" || what != "auth" && (kvMount{Access: access, Path: what}).RefuseRemoval(ctx) == "" {
+		if what == "auth" && mount.RefuseRemoval(ctx) == "" || what != "auth" && (kvMount{Access: access, Path: what, Mark: kvDescription}).RefuseRemoval(ctx) == "" {
 			t.Errorf("%s: would be removed", what)
 		}
 		if c := blocked[what]; c.Action != engine.Blocked || c.Fix == "" {

@@ -77,7 +77,7 @@ func (p userPolicy) Plan(seen policySeen) engine.Change {
 	change := comparePolicy(*seen.Text, p.rules(seen.Accessor))
 	if change.Action != engine.Unchanged && p.theirs(*seen.Text) {
 		return engine.Change{Action: engine.Blocked, Why: fmt.Sprintf("policy %s is there, says something else, and is not ours", p.Name),
-			Fix: fmt.Sprintf("choose another path by vault.authPath, which has a policy of its own; or, if nobody uses that policy: vault policy delete %s", p.Name)}
+			Fix: fmt.Sprintf("choose another path by vault.authPath, which has a policy of its own, and for the secrets one by vault.kvEngine; or, if nobody uses that policy: vault policy delete %s", p.Name)}
 	}
 	return change
 }
