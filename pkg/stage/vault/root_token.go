@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
@@ -44,6 +45,10 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 		return rootTokenSeen{}, &engine.NotYetError{After: KeysID}
 	case document.RootToken == "":
 		return rootTokenSeen{}, nil
+	case r.anothers(document):
+		r.site.env.Warn(fmt.Sprintf("%s holds the keys of the vault at %s, and this one is at %s: the root token in it is left alone; if both are one and the same, correct the address in it",
+			keys.keeper, document.Address, r.site.env.Platform.VaultURL()))
+		return rootTokenSeen{}, nil
 	}
 	seen := rootTokenSeen{Keeper: keys.keeper.String()}
 	if _, err := keys.decrypted(document); err != nil {
@@ -52,6 +57,12 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 		return seen, nil
 	}
 	return r.wayBack(ctx, seen)
+}
+
+// anothers tells whether a document is another Vault's. This one would refuse its root token, which looks as if it had been
+// revoked before.
+func (r *rootToken) anothers(document vault.Keys) bool {
+	return strings.TrimRight(document.Address, "/") != strings.TrimRight(r.site.env.Platform.VaultURL(), "/")
 }
 
 // given looks at the token that was given by hand. Other than a root token it is nobody's business to revoke.

@@ -3,6 +3,8 @@ package vault
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -47,6 +49,45 @@ func TestNoWayBack(t *testing.T) {
 		}
 		if !strings.Contains(said, c.says) || !strings.Contains(said, "vault.generateRoot") || strings.Contains(said, "hvs.root") {
 			t.Errorf("%s: said %q", mode, said)
+		}
+	}
+}
+
+// The key file of another Vault keeps its root token, which is good there.
+func TestRootTokenOfAnotherVault(t *testing.T) {
+	const document = "version: 1\nstate: complete\nkind: unseal\nshares: 1\nthreshold: 1\nform: plain\nkeys: [a-share]\nrootToken: hvs.root\naddress: "
+	for address, want := range map[string]struct {
+		action engine.Action
+		says   string
+	}{
+		"https://vault.lab.demo.test":  {engine.Configure, ""},
+		"https://vault.lab.demo.test/": {engine.Configure, ""},
+		"https://vault.lab.other.test": {engine.Unchanged, "holds the keys of the vault at https://vault.lab.other.test, and this one is at https://vault.lab.demo.test"},
+	} {
+		open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) }))
+		defer open.Close()
+		p, err := platform.Complete(platform.Config{Domain: "demo.test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "keys.yaml")
+		if err := os.WriteFile(file, []byte(document+address+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		client := &vault.Client{Address: open.URL}
+		s := &site{env: stage.Env{Platform: p, Warn: func(line string) { said += line }}, reached: []*vault.Client{client}, makesRoot: client}
+		s.keys = (&Keys{File: file}).at(s)
+		r := &rootToken{site: s}
+		seen, err := r.Observe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Plan(seen); got.Action != want.action {
+			t.Errorf("%s: %+v", address, got)
+		}
+		if !strings.Contains(said, want.says) || want.says == "" && said != "" || strings.Contains(said, "hvs.root") {
+			t.Errorf("%s: said %q", address, said)
 		}
 	}
 }
