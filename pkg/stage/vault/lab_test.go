@@ -115,7 +115,12 @@ func (l *lab) release() vault.Release { return vault.Release{Flavor: l.env.Platf
 
 func (l *lab) makeVolume(t *testing.T) {
 	t.Helper()
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-vault-0"}, Spec: corev1.PersistentVolumeClaimSpec{
+	l.makeVolumeOf(t, "vault-0")
+}
+
+func (l *lab) makeVolumeOf(t *testing.T, server string) {
+	t.Helper()
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-" + server}, Spec: corev1.PersistentVolumeClaimSpec{
 		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
 	}}

@@ -14,6 +14,8 @@ import (
 const (
 	// KeysID is Vault being initialised: it has keys, and they were handed over.
 	KeysID engine.ID = "keys.vault/unseal"
+	// flavorID keeps one program from being put in the place of the other, beside its data.
+	flavorID engine.ID = "volumes.vault/flavor"
 	// rightsID is a session with the rights to configure.
 	rightsID engine.ID = "session.vault/operator"
 	// reachID is Vault as Onyxia's pages reach it.

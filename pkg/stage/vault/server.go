@@ -29,10 +29,11 @@ func (s *site) server() ([]engine.Step, error) {
 	})
 	list := []engine.Step{
 		engine.New(ns, kube.NewNamespace(s.env.Kube, s.namespace(), kube.Baseline, kube.Restricted, options...)),
-		engine.New(s.releaseID(), &sealable{ReleaseResource: release, site: s}, ns),
+		engine.New(flavorID, s.flavored(), ns),
+		engine.New(s.releaseID(), &sealable{ReleaseResource: release, site: s}, ns, flavorID),
 	}
 	for _, claim := range s.claims() {
-		list = append(list, engine.New(volumeID(claim), kube.NewVolume(s.env.Kube, s.namespace(), claim, "volume of vault"), s.releaseID()).
+		list = append(list, engine.New(volumeID(claim), s.volume(claim), s.releaseID()).
 			HoldingData("every secret of every user"))
 	}
 	return list, nil

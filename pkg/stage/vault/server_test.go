@@ -2,6 +2,7 @@ package vault
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,51 @@ func TestNamespaceThatHoldsSomething(t *testing.T) {
 				t.Fatalf("%+v, %v", plan, err)
 			}
 			if got := plan.Steps[0].Change; got.Action != c.want || !strings.Contains(got.Why, c.why) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// The other program never begins empty beside the data of the one that was run here.
+func TestOtherFlavor(t *testing.T) {
+	for name, c := range map[string]struct {
+		volumes []string
+		flavor  string
+		mode    string
+		want    engine.Action
+	}{
+		"a bare cluster":             {nil, "openbao", "", engine.Unchanged},
+		"the same":                   {[]string{"vault-0"}, "vault", "", engine.Unchanged},
+		"OpenBao after Vault":        {[]string{"vault-0"}, "openbao", "", engine.Blocked},
+		"Vault after OpenBao":        {[]string{"openbao-0"}, "vault", "", engine.Blocked},
+		"both were there":            {[]string{"vault-0", "openbao-0"}, "openbao", "", engine.Unchanged},
+		"dev mode, which keeps none": {[]string{"vault-0"}, "openbao", "dev", engine.Unchanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(p *platform.Config) { p.Vault.Flavor, p.Vault.Mode = c.flavor, c.mode })
+			for _, server := range c.volumes {
+				l.makeVolumeOf(t, server)
+			}
+			list, err := l.site(t).server()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range list {
+				if s.ID == l.site(t).releaseID() && !slices.Contains(s.Needs, flavorID) {
+					t.Error("the release does not wait for it")
+				}
+			}
+			f := l.site(t).flavored()
+			alone, err := f.Observe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := f.Plan(alone)
+			if got.Action != c.want {
+				t.Errorf("%+v", got)
+			}
+			if c.want == engine.Blocked && (!strings.Contains(got.Why, "persistentvolumeclaim/data-"+c.volumes[0]) || !strings.Contains(got.Fix, "vault.flavor")) {
 				t.Errorf("%+v", got)
 			}
 		})

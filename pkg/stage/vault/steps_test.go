@@ -19,7 +19,7 @@ func TestSteps(t *testing.T) {
 		has, lacks []engine.ID
 		warns      string
 	}{
-		"install": {nil, []engine.ID{"release.helm/vault", "persistentvolumeclaim/data-vault-0", KeysID, "seal.vault/vault-0", "client.keycloak/vault", "client.keycloak/onyxia-vault-operator",
+		"install": {nil, []engine.ID{flavorID, "release.helm/vault", "persistentvolumeclaim/data-vault-0", KeysID, "seal.vault/vault-0", "client.keycloak/vault", "client.keycloak/onyxia-vault-operator",
 			"client.keycloak/vault-ui", rightsID, "audit.vault/stdout", "mount.vault/onyxia-kv", "cors.vault/onyxia", "auth.vault/jwt", "policy.vault/onyxia", "role.vault/onyxia-user",
 			"role.vault/onyxia-operator", "auth.vault/oidc", reachID, stage.VaultReadyID, rootTokenID}, []engine.ID{"names.vault/jwt"}, ""},
 		"three servers": {func(c *platform.Config) { c.Vault.Replicas = 3 },
@@ -112,7 +112,7 @@ func TestPlanOnBareCluster(t *testing.T) {
 		switch {
 		case line.ID == KeysID && (line.Change.After != "release.helm/vault" || !strings.Contains(line.Change.Why, "--keys-file")):
 			t.Errorf("%s: %+v", line.ID, line.Change)
-		case strings.Contains(string(line.ID), ".vault/") && line.Change.Action != engine.Create && line.ID != stage.VaultReadyID && line.ID != rootTokenID:
+		case strings.Contains(string(line.ID), ".vault/") && line.Change.Action != engine.Create && line.ID != stage.VaultReadyID && line.ID != rootTokenID && line.ID != flavorID:
 			t.Errorf("%s: %+v", line.ID, line.Change)
 		}
 	}
@@ -182,8 +182,8 @@ func TestParts(t *testing.T) {
 	if n, ids := count(Proves); n != 5 {
 		t.Errorf("proof: %s", ids)
 	}
-	// All but namespace, release and volume.
-	if n, ids := count(engine.Inside(Name)); n != len(list)-3 || !strings.Contains(ids, string(stage.AppID)) {
+	// All but namespace, flavor, release and volume.
+	if n, ids := count(engine.Inside(Name)); n != len(list)-4 || !strings.Contains(ids, string(stage.AppID)) {
 		t.Errorf("configure: %s", ids)
 	}
 }
