@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"strings"
 
@@ -11,6 +12,16 @@ import (
 // Access gives a client with the rights for the steps below: through a port-forward, with a session's token. Before Vault
 // can be asked at all it gives *engine.NotYetError.
 type Access func(context.Context) (*Client, error)
+
+// missing says why Vault cannot be asked, where that is known; a removal would take what cannot be asked for gone.
+func (a Access) missing(ctx context.Context) string {
+	_, err := a(ctx)
+	var notYet *engine.NotYetError
+	if errors.As(err, &notYet) {
+		return notYet.Why
+	}
+	return ""
+}
 
 // differences gathers what differs between seen and wanted.
 type differences []engine.Field

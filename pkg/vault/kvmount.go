@@ -144,8 +144,13 @@ func (k kvMount) Ready(ctx context.Context) (engine.Health, error) {
 	return engine.Health{Ready: err == nil}, err
 }
 
-// RefuseRemoval keeps an engine that somebody else enabled, or another datalab.
+// RefuseRemoval keeps an engine that somebody else enabled, or another datalab, or that nobody can look at.
 func (k kvMount) RefuseRemoval(ctx context.Context) string {
+	if k.Shared {
+		if why := k.Access.missing(ctx); why != "" {
+			return why
+		}
+	}
 	seen, err := k.Observe(ctx)
 	if err != nil || seen == nil {
 		return ""

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -94,10 +95,32 @@ func (s Setup) id(kind, name string) engine.ID { return engine.ID(kind + ".vault
 // lasting hides that a resource can be removed.
 type lasting[S any] struct{ engine.Resource[S] }
 
+// guarded stays when nobody can look at it: what is in a Vault that others run does not go with a server of ours.
+type guarded[S any] struct {
+	engine.Resource[S]
+	engine.Remover
+	access Access
+}
+
+// RefuseRemoval says why it stays.
+func (g guarded[S]) RefuseRemoval(ctx context.Context) string {
+	if why := g.access.missing(ctx); why != "" {
+		return why
+	}
+	if r, ok := g.Resource.(engine.Refuser); ok {
+		return r.RefuseRemoval(ctx)
+	}
+	return ""
+}
+
 // part makes one of the steps.
 func part[S any](s Setup, id engine.ID, r engine.Resource[S], needs ...engine.ID) engine.Step {
-	if s.Lasting {
+	removable, ok := r.(engine.Remover)
+	switch {
+	case s.Lasting:
 		return engine.New(id, lasting[S]{r}, needs...)
+	case ok && s.Shared:
+		return engine.New(id, guarded[S]{r, removable, s.Access}, needs...)
 	}
 	return engine.New(id, r, needs...)
 }

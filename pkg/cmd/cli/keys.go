@@ -130,6 +130,9 @@ func (k *KeyFlags) sharing() (*vault.Init, error) {
 	return in, nil
 }
 
+// VaultToken is the token for Vault that the environment brings along; empty for none.
+func VaultToken() vault.Secret { return vault.NewSecret(os.Getenv("VAULT_TOKEN")) }
+
 // AddKeyFlags registers the flags by which a run also gives Vault its keys and opens it, and puts them to use.
 func (a *Apply) AddKeyFlags(cmd *cobra.Command) {
 	a.keys = &KeyFlags{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/installation"
+	vaultstage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/vault"
 )
 
 // Remove is what down and every uninstall share. What holds data stays unless it is named.
@@ -78,11 +79,13 @@ func (r *Remove) Run(ctx context.Context) error {
 }
 
 func (r *Remove) begin(ctx context.Context) (*installation.Installation, error) {
+	// A Vault that others run is left as it was found, which takes rights on it.
+	options := r.With(vaultstage.With(vaultstage.Options{Token: VaultToken(), Removing: true}))
 	if r.DryRun {
-		inst, err := r.Open(ctx)
+		inst, err := options.Open(ctx)
 		return inst, r.unrecorded(err)
 	}
-	inst, err := r.OpenSettled(ctx, r.Timeout)
+	inst, err := options.OpenSettled(ctx, r.Timeout)
 	return inst, r.unrecorded(err)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -165,11 +164,8 @@ The rights for it come from the realm's service account. Before Vault knows that
 			if err != nil {
 				return err
 			}
-			given := vaultstage.Options{Keys: keys, Say: a.Say, Prove: prove, Sessions: &vaultstage.Sessions{}}
+			given := vaultstage.Options{Keys: keys, Token: cli.VaultToken(), Say: a.Say, Prove: prove, Sessions: &vaultstage.Sessions{}}
 			a.End = given.Sessions.Close
-			if token := os.Getenv("VAULT_TOKEN"); token != "" {
-				given.Token = vault.NewSecret(token)
-			}
 			_, err = a.Run(cmd.Context(), vaultstage.With(given))
 			return err
 		},

@@ -186,6 +186,74 @@ func TestForeignIssuer(t *testing.T) {
 	})
 }
 
+// What is inside a Vault that others run goes by a token of theirs, and stays without one, which is said of each thing.
+func TestRemovalFromExternalVault(t *testing.T) {
+	l, issuer, forward := newForeignLab(t, nil)
+	l.runServer(t)
+	forward(l.server.Address)
+	file := filepath.Join(t.TempDir(), "keys.yaml")
+	if _, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{File: file})})); err != nil {
+		t.Fatal(err)
+	}
+	root := openedFile(t, file).RootToken
+	l.env.Platform.Vault.Mode, l.env.Platform.Vault.URL = "external", l.server.Address
+	if _, err := apply(t, l.run(t, Options{Token: root})); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := apply(t, l.run(t, Options{})); err != nil || len(done) != 0 {
+		t.Fatalf("proved, and without a token: %v, %v", done, err)
+	}
+	inside := []engine.ID{"mount.vault/onyxia-kv", "cors.vault/onyxia", "auth.vault/jwt", "policy.vault/onyxia", "role.vault/onyxia-user"}
+	removal := func(o Options) (engine.Run, engine.Plan) {
+		t.Helper()
+		o.Removing = true
+		run := l.run(t, o)
+		run.Selected = func(s engine.Step) bool { return s.Stage == Name }
+		plan, err := run.PlanRemoval(t.Context(), nil)
+		if err != nil || plan.Err() != nil {
+			t.Fatal(err, plan.Err())
+		}
+		return run, plan
+	}
+	changes := func(plan engine.Plan) map[engine.ID]engine.Change {
+		all := map[engine.ID]engine.Change{}
+		for _, line := range plan.Steps {
+			all[line.ID] = line.Change
+		}
+		return all
+	}
+	for what, token := range map[string]vault.Secret{"nobody in this run has rights on vault: give VAULT_TOKEN": {}, "is not accepted": vault.NewSecret("hvs.wrong")} {
+		_, plan := removal(Options{Token: token})
+		for _, id := range inside {
+			if c := changes(plan)[id]; c.Action != engine.Kept || !strings.Contains(c.Why, what) || strings.Contains(c.Why, "hvs.wrong") {
+				t.Errorf("%s: %+v", id, c)
+			}
+		}
+	}
+	run, plan := removal(Options{Token: root})
+	for _, id := range inside {
+		want := engine.Delete
+		if id == "mount.vault/onyxia-kv" {
+			want = engine.Kept
+		}
+		if c := changes(plan)[id]; c.Action != want {
+			t.Errorf("with a token: %s: %+v", id, c)
+		}
+	}
+	if err := run.Remove(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.login(t, issuer, "alice"); err == nil {
+		t.Error("the login is still there")
+	}
+	_, plan = removal(Options{Token: root})
+	for id, c := range changes(plan) {
+		if c.Action == engine.Delete {
+			t.Errorf("left: %s", id)
+		}
+	}
+}
+
 // operatorTokens counts the tokens that may configure.
 func operatorTokens(t *testing.T, root *vault.Client) (n int) {
 	t.Helper()

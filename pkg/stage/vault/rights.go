@@ -68,7 +68,7 @@ func (r *rights) without(ctx context.Context) (rightsSeen, error) {
 	case r.site.operated():
 		return r.operator(ctx)
 	}
-	return rightsSeen{trouble: "nobody in this run has rights on vault: " + r.advice()}, nil
+	return rightsSeen{trouble: noRights + ": " + r.advice()}, nil
 }
 
 // given takes a token that somebody made.
@@ -134,9 +134,14 @@ func (s *site) operatorToken(ctx context.Context) (vault.Secret, error) {
 	return vault.NewSecret(tokens.Access), nil
 }
 
+// noRights is why nothing inside Vault can be looked at.
+const noRights = "nobody in this run has rights on vault"
+
 // advice is how one comes by rights.
 func (r *rights) advice() string {
 	switch {
+	case r.site.options.Removing:
+		return "give VAULT_TOKEN"
 	case r.site.external():
 		return "name a Secret with a token by vault.credentialsSecret, or give the token to `kubectl onyxia vault configure` in VAULT_TOKEN"
 	case !r.site.env.Platform.Auth.ConfiguresRealm():

@@ -18,6 +18,10 @@ const renewal = vault.SessionTime * 2 / 3
 type session struct {
 	// seek opens one where that needs no key. A removal asks no other step before it asks those inside Vault.
 	seek func(context.Context) error
+	// seeking is held while one is sought, for the steps that are asked at the same time.
+	seeking sync.Mutex
+	// missing is why none was found.
+	missing error
 
 	mu     sync.Mutex
 	sought bool
@@ -35,13 +39,12 @@ func (s *session) use(open *vault.Session, again func(context.Context) (*vault.S
 
 // client has the session's rights. Without a session it is known after the step that opens one.
 func (s *session) client(ctx context.Context) (*vault.Client, error) {
-	if s.first() {
-		if err := s.seek(ctx); err != nil {
-			return nil, err
-		}
-	}
+	missing := s.find(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.open == nil && missing != nil {
+		return nil, missing
+	}
 	if s.open == nil {
 		return nil, &engine.NotYetError{After: rightsID}
 	}
@@ -53,6 +56,16 @@ func (s *session) client(ctx context.Context) (*vault.Client, error) {
 		s.open, s.since = open, time.Now()
 	}
 	return s.open.Client, nil
+}
+
+// find seeks a session where nobody has yet, and gives why there is none.
+func (s *session) find(ctx context.Context) error {
+	s.seeking.Lock()
+	defer s.seeking.Unlock()
+	if s.first() {
+		s.missing = s.seek(ctx)
+	}
+	return s.missing
 }
 
 // first tells, once, that nobody has looked for a session yet.

@@ -48,6 +48,10 @@ func newSite(ctx context.Context, env stage.Env, o Options) (*site, error) {
 	if o.Sessions != nil {
 		o.Sessions.add(&s.session)
 	}
+	if o.Removing && !s.external() {
+		// What is inside goes with the volume. A token for another Vault must not stand in the way.
+		s.options.Token = vault.Secret{}
+	}
 	if s.external() {
 		public, err := env.Public()
 		if err != nil {

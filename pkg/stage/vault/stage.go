@@ -3,6 +3,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,6 +28,8 @@ type Options struct {
 	Say func(string)
 	// Sessions gathers what is to be closed when the command ends; nil if nobody does.
 	Sessions *Sessions
+	// Removing says that the stage is to be taken away, so that what is inside Vault is looked at whatever was proved before.
+	Removing bool
 	// Prove runs the proof although it was run for this configuration before.
 	Prove bool
 }
@@ -117,7 +120,10 @@ func (s *site) open() []engine.ID {
 func (s *site) configuration(setup vault.Setup) []engine.Step {
 	gate := &rights{site: s}
 	s.session.seek = func(ctx context.Context) error {
-		_, err := gate.Observe(ctx)
+		seen, err := gate.Observe(ctx)
+		if err == nil && !seen.open {
+			err = &engine.NotYetError{After: rightsID, Why: cmp.Or(seen.trouble, noRights)}
+		}
 		return err
 	}
 	return append([]engine.Step{engine.New(rightsID, gate, s.beforeRights()...)}, setup.Steps()...)
@@ -126,7 +132,7 @@ func (s *site) configuration(setup vault.Setup) []engine.Step {
 // unattended tells whether this run cannot look inside, and need not: nobody in it has rights, and what stands was
 // configured and checked as it is wanted now. With a realm of ours its service account looks each time.
 func (s *site) unattended(ctx context.Context, p *stage.Proof) (bool, error) {
-	if s.operated() || s.release.Dev || s.keys != nil || !s.options.Token.Empty() || s.env.Platform.Vault.CredentialsSecret != "" {
+	if s.operated() || s.release.Dev || s.options.Removing || s.keys != nil || !s.options.Token.Empty() || s.env.Platform.Vault.CredentialsSecret != "" {
 		return false, nil
 	}
 	shown, err := p.Note.Read(ctx)
