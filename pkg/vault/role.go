@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -109,11 +110,13 @@ func (r loginRole) Plan(seen *roleSeen) engine.Change {
 
 func seconds(n int64) string { return (time.Duration(n) * time.Second).String() }
 
-// mappings are JSON pointers into the token, each to one key of the alias's metadata.
+// mappings are JSON pointers into the token, each to one key of the alias's metadata. Claims of some issuers are addresses,
+// whose slashes would lead deeper into the token.
 func (r loginRole) mappings() map[string]string {
 	m := map[string]string{}
+	claim := strings.NewReplacer("~", "~0", "/", "~1").Replace(r.GroupsClaim)
 	for i := range r.Groups {
-		m[fmt.Sprintf("/%s/%d", r.GroupsClaim, i)] = fmt.Sprintf("group%d", i)
+		m[fmt.Sprintf("/%s/%d", claim, i)] = fmt.Sprintf("group%d", i)
 	}
 	return m
 }

@@ -382,3 +382,23 @@ func (d *datalab) emptyPrefix(t *testing.T) {
 		t.Errorf("without a prefix, + reads no longer what is bob's: %v; then the guard may go", err)
 	}
 }
+
+// A groups claim that is an address, as some issuers want it: its slashes and tildes are part of the name.
+func TestGroupsClaimWithSlashes(t *testing.T) {
+	d := startDatalab(t)
+	d.setup.GroupsClaim = "https://login.example.org/~lab/groups"
+	d.configure(t)
+	if done := d.configure(t); len(done) != 0 {
+		t.Errorf("again: %v", done)
+	}
+	member, err := d.login(t, d.issuer.token(t, "carol", nil, map[string]any{d.setup.GroupsClaim: []string{"g1"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t.Context(), member, "onyxia-kv/data/projet-g1/x", "1"); err != nil {
+		t.Errorf("a member: %v", err)
+	}
+	if err := write(t.Context(), member, "onyxia-kv/data/projet-g2/x", "1"); !errors.Is(err, ErrPermissionDenied) {
+		t.Errorf("no member: %v", err)
+	}
+}
