@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -53,4 +54,46 @@ func TestAskAtATerminal(t *testing.T) {
 			t.Fatalf("%q: no end", answer)
 		}
 	}
+}
+
+// A terminal shows what is typed again when a person ends the command at the prompt for a key share.
+func TestInterruptAtThePrompt(t *testing.T) {
+	terminal, person := pseudoTerminal(t)
+	o := New(genericiooptions.IOStreams{In: terminal, Out: terminal, ErrOut: terminal}, nil, "kubectl onyxia")
+	echo := func() bool {
+		t.Helper()
+		state, err := unix.IoctlGetTermios(int(person.Fd()), unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Lflag&unix.ECHO != 0
+	}
+	if !echo() {
+		t.Fatal("no echo to begin with")
+	}
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	shares, err := NewTyped(o).Shares(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := shares.Next(ctx, 1)
+		ended <- err
+	}()
+	for deadline := time.Now().Add(10 * time.Second); echo(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a key share would be shown")
+		}
+	}
+	stopped := errors.New("interrupted")
+	interrupt(stopped)
+	if err := <-ended; !errors.Is(err, stopped) {
+		t.Errorf("%v", err)
+	}
+	if !echo() {
+		t.Error("the terminal does not show what is typed")
+	}
+	// The reader ends with the line that it waits for.
+	_, _ = fmt.Fprintln(person)
 }

@@ -47,16 +47,23 @@ func (t *Typed) Shares(context.Context) (vault.Shares, error) {
 	}}, nil
 }
 
-// ask reads one line. A terminal cannot be asked to stop reading, so what is typed after Ctrl-C is left behind.
+// ask reads one line. A terminal cannot be asked to stop reading, so what is typed after Ctrl-C is left behind; but it shows
+// again what is typed.
 func (t *Typed) ask(ctx context.Context, question string) (string, error) {
 	type answer struct {
 		text string
 		err  error
 	}
-	read := t.line
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	read, leave := t.line, func() error { return nil }
 	if terminal(t.options.In) {
+		var err error
+		if read, leave, err = t.hidden(); err != nil {
+			return "", err
+		}
 		fmt.Fprint(t.options.ErrOut, question)
-		read = t.hidden
 	}
 	answered := make(chan answer, 1)
 	go func() {
@@ -67,19 +74,33 @@ func (t *Typed) ask(ctx context.Context, question string) (string, error) {
 	case a := <-answered:
 		return a.text, a.err
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return "", errors.Join(context.Cause(ctx), leave())
 	}
 }
 
-// hidden reads a line of a terminal without echo.
-func (t *Typed) hidden() (string, error) {
+// hidden gives what reads a line of a terminal without echo, and what brings the echo back when nobody waits for the line.
+func (t *Typed) hidden() (read func() (string, error), leave func() error, err error) {
 	file, ok := t.options.In.(*os.File)
 	if !ok {
-		return "", errors.New("no terminal")
+		return nil, nil, errors.New("no terminal")
 	}
-	text, err := term.ReadPassword(int(file.Fd()))
-	fmt.Fprintln(t.options.ErrOut)
-	return string(text), err
+	fd := int(file.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, nil, fmt.Errorf("terminal: %w", err)
+	}
+	read = func() (string, error) {
+		text, err := term.ReadPassword(fd)
+		fmt.Fprintln(t.options.ErrOut)
+		return string(text), err
+	}
+	leave = func() error {
+		if err := term.Restore(fd, before); err != nil {
+			return fmt.Errorf("the terminal does not show what is typed any more: %w; type: stty echo", err)
+		}
+		return nil
+	}
+	return read, leave, nil
 }
 
 // line reads a line of anything else.
