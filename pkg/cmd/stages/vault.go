@@ -164,7 +164,7 @@ The rights for it come from the realm's service account. Before Vault knows that
 			if err != nil {
 				return err
 			}
-			given := vaultstage.Options{Keys: keys, Token: cli.VaultToken(), Say: a.Say, Prove: prove, Sessions: &vaultstage.Sessions{}}
+			given := vaultstage.Options{Keys: keys, Token: cli.VaultToken(), Say: a.Say, Inside: true, Prove: prove, Sessions: &vaultstage.Sessions{}}
 			a.End = given.Sessions.Close
 			_, err = a.Run(cmd.Context(), vaultstage.With(given))
 			return err

@@ -186,6 +186,41 @@ func TestForeignIssuer(t *testing.T) {
 	})
 }
 
+// Keys that are kept in the cluster make no token in each run: once all is shown to stand, only commands about what is inside
+// use them.
+func TestForeignIssuerWithKeysInTheCluster(t *testing.T) {
+	l, _, forward := newForeignLab(t, nil)
+	l.runServer(t)
+	forward(l.server.Address)
+	l.cluster.KeepReady(t)
+	if _, err := apply(t, l.unsealing(t, Options{Keys: making(Keys{})})); err != nil {
+		t.Fatal(err)
+	}
+	done, err := apply(t, l.run(t, Options{}))
+	if err != nil || done["role.vault/onyxia-user"] != engine.Create || done[rootTokenID] != engine.Configure {
+		t.Fatalf("the first run: %v, %v", done, err)
+	}
+	l.said = nil
+	mark, audited := l.cluster.Mark(t), l.audited(t)
+	run := l.run(t, Options{})
+	plan, err := run.Plan(t.Context())
+	if err != nil || plan.Writes() || !plan.Settled() {
+		t.Errorf("what status and diff see: %+v, %v", plan, err)
+	}
+	if done, err := apply(t, run); err != nil || len(done) != 0 {
+		t.Fatalf("the second run: %v, %v", done, err)
+	}
+	if writes := append(mark.Writes(t), l.auditedWrites(t, audited)...); len(writes) != 0 {
+		t.Errorf("%v", writes)
+	}
+	if said := l.transcript(); !strings.Contains(said, "is not compared now, because that takes a token made with the keys in secret "+l.namespace()+"/vault-keys: kubectl onyxia vault configure does it") {
+		t.Errorf("said: %s", said)
+	}
+	if done, err := apply(t, l.run(t, Options{Inside: true})); err != nil || len(done) != 1 || done[rightsID] != engine.Create {
+		t.Errorf("vault configure: %v, %v", done, err)
+	}
+}
+
 // What is inside a Vault that others run goes by a token of theirs, and stays without one, which is said of each thing.
 func TestRemovalFromExternalVault(t *testing.T) {
 	l, issuer, forward := newForeignLab(t, nil)

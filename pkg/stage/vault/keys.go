@@ -19,6 +19,8 @@ type Keys struct {
 	Decrypt func(vault.Keys) (vault.DecryptedKeys, error)
 
 	keeper vault.Keeper
+	// found says that nobody named the keys: somebody asked once to have them in the cluster.
+	found bool
 }
 
 // at settles where the document is.

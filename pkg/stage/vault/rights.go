@@ -137,6 +137,14 @@ func (s *site) operatorToken(ctx context.Context) (vault.Secret, error) {
 // noRights is why nothing inside Vault can be looked at.
 const noRights = "nobody in this run has rights on vault"
 
+// unused is why no rights are taken although all stands.
+func (r *rights) unused() string {
+	if r.site.keys != nil {
+		return "that takes a token made with the keys in " + r.site.keys.keeper.String() + ": kubectl onyxia vault configure does it"
+	}
+	return "nobody in this run has rights on it: " + r.advice()
+}
+
 // advice is how one comes by rights.
 func (r *rights) advice() string {
 	switch {

@@ -111,7 +111,7 @@ func (s *site) kept(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("look for secret %s/%s, where the keys of vault may be: %w", s.namespace(), KeysSecret, kube.Explain(err))
 	}
-	s.keys = (&Keys{}).at(s)
+	s.keys = (&Keys{found: true}).at(s)
 	return nil
 }
 

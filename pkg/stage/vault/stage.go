@@ -28,6 +28,8 @@ type Options struct {
 	Say func(string)
 	// Sessions gathers what is to be closed when the command ends; nil if nobody does.
 	Sessions *Sessions
+	// Inside says that the command is about what is inside Vault, so that keys which are found are used for that.
+	Inside bool
 	// Removing says that the stage is to be taken away, so that what is inside Vault is looked at whatever was proved before.
 	Removing bool
 	// Prove runs the proof although it was run for this configuration before.
@@ -90,7 +92,7 @@ func (s *site) inside(ctx context.Context) ([]engine.Step, error) {
 	}
 	list := s.configuration(setup)
 	if closed {
-		s.env.Warn("vault: what is inside it was checked before and is not compared now, because nobody in this run has rights on it: " + (&rights{site: s}).advice())
+		s.env.Warn("vault: what is inside it was checked before and is not compared now, because " + (&rights{site: s}).unused())
 		list = nil
 	}
 	last := append(s.open(), stage.AddressID, stage.CertificateID)
@@ -129,10 +131,11 @@ func (s *site) configuration(setup vault.Setup) []engine.Step {
 	return append([]engine.Step{engine.New(rightsID, gate, s.beforeRights()...)}, setup.Steps()...)
 }
 
-// unattended tells whether this run cannot look inside, and need not: nobody in it has rights, and what stands was
-// configured and checked as it is wanted now. With a realm of ours its service account looks each time.
+// unattended tells whether this run cannot look inside, or could by keys that it found and nobody named, and need not: what
+// stands was configured and checked as it is wanted now. With a realm of ours its service account looks each time.
 func (s *site) unattended(ctx context.Context, p *stage.Proof) (bool, error) {
-	if s.operated() || s.release.Dev || s.options.Removing || s.keys != nil || !s.options.Token.Empty() || s.env.Platform.Vault.CredentialsSecret != "" {
+	named := s.keys != nil && (!s.keys.found || s.options.Inside)
+	if s.operated() || s.release.Dev || s.options.Removing || named || !s.options.Token.Empty() || s.env.Platform.Vault.CredentialsSecret != "" {
 		return false, nil
 	}
 	shown, err := p.Note.Read(ctx)
