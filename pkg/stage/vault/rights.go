@@ -80,10 +80,21 @@ func (r *rights) given(ctx context.Context, token vault.Secret) (rightsSeen, err
 		return rightsSeen{}, err
 	}
 	if !lives {
-		return rightsSeen{trouble: "the token given for vault is not accepted: it has expired, was revoked, or is another Vault's; " + r.advice()}, nil
+		return rightsSeen{trouble: r.source() + " is not accepted by the vault at " + r.site.env.Platform.VaultURL() + ": it has expired, was revoked, or is another Vault's"}, nil
 	}
 	r.site.session.use(made, open)
 	return rightsSeen{open: true}, nil
+}
+
+// source is where the token comes from that somebody made.
+func (r *rights) source() string {
+	switch {
+	case !r.site.options.Token.Empty():
+		return "the token in VAULT_TOKEN (unset it to go on without)"
+	case r.site.release.Dev:
+		return "the token that the server in dev mode left in its pod"
+	}
+	return "the token in secret " + r.site.env.Platform.Vault.CredentialsSecret + ", which vault.credentialsSecret names,"
 }
 
 // operator logs in as the realm's service account. That Vault does not know it, or refuses it, is no error: what is wrong

@@ -52,3 +52,30 @@ func TestServiceAccountRefused(t *testing.T) {
 		t.Error("an error that is no answer was taken for one")
 	}
 }
+
+// A token that is no good is told by where it comes from.
+func TestTokenNotAccepted(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"errors": ["permission denied"]}`))
+	}))
+	defer server.Close()
+	for name, c := range map[string]struct {
+		site *site
+		says string
+	}{
+		"by hand":  {&site{options: Options{Token: vault.NewSecret("hvs.old")}}, "the token in VAULT_TOKEN (unset it to go on without) is not accepted"},
+		"a Secret": {&site{}, "the token in secret onyxia/token, which vault.credentialsSecret names, is not accepted"},
+		"dev mode": {&site{release: vault.Release{Dev: true}}, "the token that the server in dev mode left in its pod is not accepted"},
+	} {
+		c.site.env.Platform.Vault.CredentialsSecret = "onyxia/token"
+		c.site.reached = []*vault.Client{{Address: server.URL}}
+		seen, err := (&rights{site: c.site}).given(t.Context(), vault.NewSecret("hvs.old"))
+		if err != nil || seen.open || !strings.Contains(seen.trouble, c.says) || strings.Contains(seen.trouble, "hvs.old") {
+			t.Errorf("%s: %+v, %v", name, seen, err)
+		}
+		if strings.Contains(seen.trouble, "vault configure") {
+			t.Errorf("%s: advises what was just typed: %s", name, seen.trouble)
+		}
+	}
+}
