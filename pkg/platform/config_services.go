@@ -249,7 +249,7 @@ type Vault struct {
 	Size string `json:"size,omitempty"`
 	// StorageClass of the volume; empty for the cluster's default.
 	StorageClass string `json:"storageClass,omitempty"`
-	// GenerateRoot lets key shares make a root token, which Vault 2 and OpenBao 2.5.3 refuse by default (CVE-2026-5807). Only for as long as it takes to come back into a Vault. Default false.
+	// GenerateRoot lets key shares make a root token, and other key shares, which Vault 2 and OpenBao 2.5.3 refuse by default (CVE-2026-5807). Only for as long as it takes to come back into a Vault, or to change its keys. Default false.
 	GenerateRoot bool `json:"generateRoot,omitempty"`
 	// Values are Helm values put on top of ours.
 	Values map[string]any `json:"values,omitempty"`

@@ -13,7 +13,7 @@ const (
 	FlavorOpenBao = platform.VaultFlavorOpenBao
 )
 
-// GenerateRootPort is where OpenBao makes root tokens from key shares, if Release.GenerateRoot is set: on the pod's
+// GenerateRootPort is where OpenBao makes root tokens and other shares from key shares, if Release.GenerateRoot is set: on the pod's
 // loopback only, which a port-forward reaches and the ingress does not.
 const GenerateRootPort = 8210
 
@@ -32,8 +32,9 @@ type Release struct {
 	Host, IngressClass string
 	// Size of each volume, and its storage class; empty for the cluster's default.
 	Size, StorageClass string
-	// GenerateRoot keeps the way open from key shares to a root token, which Vault 2 and OpenBao 2.5.3 close (see
-	// Client.GenerateRoot). On Vault anybody who reaches the server may then disturb an attempt (CVE-2026-5807).
+	// GenerateRoot keeps the ways open from key shares to a root token, which Vault 2 and OpenBao 2.5.3 close (see
+	// Client.GenerateRoot), and to other key shares (rekey), which Vault 2 and OpenBao 2.5.0 close. On Vault anybody who
+	// reaches the server may then disturb an attempt (CVE-2026-5807).
 	GenerateRoot bool
 }
 
@@ -113,7 +114,7 @@ func (r Release) Config() string {
 	if r.Flavor == FlavorVault {
 		b.WriteString("disable_mlock = true\n")
 		if r.GenerateRoot {
-			b.WriteString("enable_unauthenticated_access = [\"generate-root\"]\n")
+			b.WriteString("enable_unauthenticated_access = [\"generate-root\", \"rekey\"]\n")
 		}
 	}
 	b.WriteString("listener \"tcp\" {\n  tls_disable = 1\n  address = \"[::]:8200\"\n  cluster_address = \"[::]:8201\"\n}\n")
@@ -125,7 +126,7 @@ func (r Release) Config() string {
 	if r.Flavor == FlavorOpenBao {
 		fmt.Fprintf(&b, "audit \"file\" \"stdout\" {\n  description = %q\n  options {\n    file_path = \"stdout\"\n  }\n}\n", auditDescription)
 		if r.GenerateRoot {
-			fmt.Fprintf(&b, "listener \"tcp\" {\n  tls_disable = 1\n  address = \"127.0.0.1:%d\"\n  disable_unauthed_generate_root_endpoints = false\n}\n", GenerateRootPort)
+			fmt.Fprintf(&b, "listener \"tcp\" {\n  tls_disable = 1\n  address = \"127.0.0.1:%d\"\n  disable_unauthed_generate_root_endpoints = false\n  disable_unauthed_rekey_endpoints = false\n}\n", GenerateRootPort)
 		}
 	}
 	return b.String()

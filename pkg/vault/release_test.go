@@ -99,14 +99,14 @@ func TestReleaseOnRealCharts(t *testing.T) {
 			[]string{"name: \"VAULT_SEAL_TYPE\"\n              value: \"awskms\"", "name: AWS_SECRET_ACCESS_KEY", "name: kms"}, nil,
 			"server: {extraEnvironmentVars: {VAULT_SEAL_TYPE: awskms}, extraSecretEnvironmentVars: [{envName: AWS_SECRET_ACCESS_KEY, secretName: kms, secretKey: key}]}"},
 		"three": {release(FlavorVault, func(r *Release) { r.Replicas, r.StorageClass, r.GenerateRoot = 3, "fast", true }), "0.34.1",
-			[]string{"replicas: 3", "podAntiAffinity", "kind: PodDisruptionBudget", "http://vault-2.vault-internal:8200", "storageClassName: fast", `enable_unauthenticated_access = ["generate-root"]`}, []string{"kind: ClusterRoleBinding"}, ""},
+			[]string{"replicas: 3", "podAntiAffinity", "kind: PodDisruptionBudget", "http://vault-2.vault-internal:8200", "storageClassName: fast", `enable_unauthenticated_access = ["generate-root", "rekey"]`}, []string{"kind: ClusterRoleBinding"}, ""},
 		"dev": {release(FlavorVault, func(r *Release) { r.Dev = true }), "0.34.1",
 			[]string{"vault server -dev", "VAULT_DEV_ROOT_TOKEN_ID", "kind: Ingress"}, []string{"value: root", "storage: 10Gi", "kind: ClusterRoleBinding"}, ""},
 		"openbao": {release(FlavorOpenBao, nil), "0.29.2",
 			[]string{"quay.io/openbao/openbao:2.6.2", "name: openbao-active", "podManagementPolicy: Parallel", "BAO_RAFT_NODE_ID", `audit "file" "stdout"`, "/v1/sys/health?standbyok=true", "storage: 10Gi"},
 			[]string{"kind: MutatingWebhookConfiguration", "kind: ClusterRoleBinding", "kind: PodDisruptionBudget", "disable_unauthed"}, ""},
 		"openbao three": {release(FlavorOpenBao, func(r *Release) { r.Replicas, r.GenerateRoot = 3, true }), "0.29.2",
-			[]string{"replicas: 3", "http://openbao-2.openbao-internal:8200", "disable_unauthed_generate_root_endpoints = false", "127.0.0.1:8210"}, nil, ""},
+			[]string{"replicas: 3", "http://openbao-2.openbao-internal:8200", "disable_unauthed_generate_root_endpoints = false", "disable_unauthed_rekey_endpoints = false", "127.0.0.1:8210"}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			chart := realChart(t, c.release.Flavor, c.version)

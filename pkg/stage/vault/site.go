@@ -88,7 +88,7 @@ func (s *site) chosen() error {
 		GenerateRoot: p.Vault.GenerateRoot,
 	}
 	if s.release.GenerateRoot {
-		s.env.Warn("vault.generateRoot is on: key shares alone make root tokens, and on Vault whoever reaches the server can disturb that; switch it off again when you are back in")
+		s.env.Warn("vault.generateRoot is on: key shares alone make root tokens and other key shares, and on Vault whoever reaches the server can disturb that; switch it off again when that is done")
 	}
 	if s.release.Dev {
 		s.env.Warn("vault.mode is dev: every secret of every user is gone when its pod restarts, and whoever reads the pod's log is root in it; for trying out only")
