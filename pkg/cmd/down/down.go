@@ -14,7 +14,8 @@ func NewCommand(o *cli.Options) *cobra.Command {
 		Use:   "down [STAGE...]",
 		Short: "Remove the datalab, or the stages named; data is kept unless named",
 		Long: `Remove the datalab, or the stages named. It is asked first; where nobody can be asked, give --yes. What holds data is
-kept, and said; --delete-data names what is to go nevertheless.`,
+kept, and said; --delete-data names what is to go nevertheless. What is inside a Vault that others run goes by the token in
+the environment variable VAULT_TOKEN, or the one that vault.credentialsSecret names.`,
 		Example:    "  " + o.Command + " down --dry-run\n  " + o.Command + " down s3 --yes",
 		SuggestFor: []string{"delete", "remove", "uninstall", "destroy", "stop"},
 		ValidArgs:  cli.StageNames(o.Stages),

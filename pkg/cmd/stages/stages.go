@@ -106,6 +106,9 @@ func uninstall(o *cli.Options, s stage.Stage) *cobra.Command {
 		Args:       cli.NoArgs,
 		RunE:       func(cmd *cobra.Command, _ []string) error { return r.Run(cmd.Context()) },
 	}
+	if s.Name == "vault" {
+		cmd.Long += " What is inside a Vault that others run goes\nby the token in the environment variable VAULT_TOKEN, or the one that vault.credentialsSecret names."
+	}
 	r.AddRemoveFlags(cmd)
 	return cli.Destroying(cmd)
 }
