@@ -80,14 +80,11 @@ func (i *initialisation) run(ctx context.Context) error {
 
 // renew throws the lost Vault away.
 func (i *initialisation) renew(ctx context.Context, inst *installation.Installation, lost *vault.LostError) error {
-	if inst.Present[vaultstage.Name] {
-		return fmt.Errorf("vault is not reset, because it was configured once and may hold secrets: %w", lost)
-	}
 	if err := i.Confirm(lost.Error() + "\nIts volume is deleted now."); err != nil {
 		return fmt.Errorf("vault is not reset: %w", err)
 	}
 	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
-		return vaultstage.Reset(ctx, inst.Env(vaultstage.Name), vaultstage.Options{Keys: i.keys}, lost)
+		return vaultstage.Reset(ctx, inst.Env(), vaultstage.Options{Keys: i.keys}, lost)
 	})
 }
 

@@ -20,7 +20,7 @@ import (
 const resetTime = 5 * time.Minute
 
 // Reset throws away a Vault of ours whose keys never reached anybody, volumes and pods, and waits until a new one answers.
-// It refuses one that may hold something.
+// It refuses one that may hold something; that the stage was recorded once is a sign of that.
 func Reset(ctx context.Context, env stage.Env, o Options, lost *vault.LostError) error {
 	s, err := newSite(ctx, env, o)
 	if err != nil {
@@ -44,6 +44,9 @@ func Reset(ctx context.Context, env stage.Env, o Options, lost *vault.LostError)
 
 // empty looks for any sign that somebody could have put something into the Vault.
 func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
+	if s.env.Present[Name] {
+		return fmt.Errorf("it was configured once and may hold secrets: %w", lost)
+	}
 	shown, err := stage.NewProofNote(s.env, Name).Read(ctx)
 	if err != nil {
 		return err

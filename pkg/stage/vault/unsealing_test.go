@@ -167,6 +167,8 @@ func TestReset(t *testing.T) {
 			t.Fatalf("not refused for %q: %v", why, err)
 		}
 	}
+	refuses("it was configured once and may hold secrets")
+	delete(l.env.Present, Name)
 	refuses("it is open")
 	l.server.Kill()
 	l.server.Run(t)
