@@ -21,31 +21,43 @@ func (s *site) clients() []engine.Step {
 			p.VaultURL() + "/*, the audience " + platform.VaultClientID + " in its access tokens, and the groups in the claim " + p.Auth.GroupsClaim)
 		return nil
 	}
-	realm := s.env.Keycloak.Realm
-	// Whatever stands in that claim opens the folders of those groups.
-	groups := keycloak.GroupsMapper(p.Auth.GroupsClaim)
-	groups.Sole = true
-	list := []engine.Step{
-		realm.ClientStep(webClient(p)),
-		realm.MapperStep(platform.VaultClientID, keycloak.AudienceMapper(audience, platform.VaultClientID)),
-		realm.MapperStep(platform.VaultClientID, groups),
-	}
+	list := s.client(webClient(p))
 	if s.operated() {
-		list = append(list,
-			realm.ClientStep(keycloak.Client{ID: operatorClient, Name: "Configures Vault for Onyxia", Confidential: true, ServiceAccount: true}),
-			realm.MapperStep(operatorClient, keycloak.AudienceMapper(audience, platform.VaultClientID)),
-		)
+		list = append(list, s.client(keycloak.Client{ID: operatorClient, Name: "Configures Vault for Onyxia", Confidential: true, ServiceAccount: true})...)
 	}
 	if s.pages() {
-		list = append(list,
-			realm.ClientStep(keycloak.Client{
-				ID: uiClient, Name: "Vault's own pages", Confidential: true, StandardFlow: true,
-				RedirectURIs: []string{p.VaultURL() + "/ui/vault/auth/" + uiAuth + "/oidc/callback"}, WebOrigins: []string{p.VaultURL()},
-			}),
-			realm.MapperStep(uiClient, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
-		)
+		list = append(list, s.client(keycloak.Client{
+			ID: uiClient, Name: "Vault's own pages", Confidential: true, StandardFlow: true,
+			RedirectURIs: []string{p.VaultURL() + "/ui/vault/auth/" + uiAuth + "/oidc/callback"}, WebOrigins: []string{p.VaultURL()},
+		})...)
 	}
 	return list
+}
+
+// client makes the steps of one client, with what is put into its tokens.
+func (s *site) client(c keycloak.Client) []engine.Step {
+	list := []engine.Step{s.env.Keycloak.Realm.ClientStep(c)}
+	for _, m := range s.mappers(c.ID) {
+		list = append(list, s.env.Keycloak.Realm.MapperStep(c.ID, m))
+	}
+	return list
+}
+
+// mappers are what is put into the tokens of a client.
+func (s *site) mappers(client string) []keycloak.Mapper {
+	// Whatever stands in that claim opens the folders of those groups.
+	groups := keycloak.GroupsMapper(s.env.Platform.Auth.GroupsClaim)
+	groups.Sole = true
+	forVault := keycloak.AudienceMapper(audience, platform.VaultClientID)
+	switch client {
+	case platform.VaultClientID:
+		return []keycloak.Mapper{forVault, groups}
+	case operatorClient:
+		return []keycloak.Mapper{forVault}
+	case uiClient:
+		return []keycloak.Mapper{groups}
+	}
+	return nil
 }
 
 // webClient is the one by which Onyxia's web gets tokens for Vault. Its login comes back to the Onyxia host, so that one

@@ -160,6 +160,22 @@ func TestWebClient(t *testing.T) {
 	}
 }
 
+// Whoever else writes the claim of the groups opens their folders, by either login.
+func TestSoleWriters(t *testing.T) {
+	l := newLab(t, nil)
+	for client, want := range map[string]int{platform.VaultClientID: 1, uiClient: 1, operatorClient: 0} {
+		sole := 0
+		for _, m := range l.site(t).mappers(client) {
+			if m.Sole {
+				sole++
+			}
+		}
+		if sole != want {
+			t.Errorf("%s: %d", client, sole)
+		}
+	}
+}
+
 // The commands of the stage take their part of the steps; those of the app come along with configure only.
 func TestParts(t *testing.T) {
 	l := newLab(t, nil)
