@@ -415,6 +415,15 @@ func TestRights(t *testing.T) {
 	same(t, namespaces, []string{"", "edge", "keycloak", s.namespace})
 	same(t, verbs, []string{"bind", "create", "delete", "escalate", "get", "list", "patch", "update"})
 
+	// Vault's pod is gone into: for the answer of its initialisation, or for the token that dev mode leaves there.
+	for mode, want := range map[string]bool{"install": true, "dev": true, "external": false} {
+		s.options.Flags.Vault.Mode, s.options.Flags.Vault.URL = mode, map[string]string{"external": "https://vault.example.org"}[mode]
+		goes := slices.ContainsFunc(Rights(s.options, nil, []string{"vault"}, false), func(r kube.Right) bool { return r.Resource == "pods/exec" && r.Namespace == "vault" })
+		if goes != want {
+			t.Errorf("vault.mode %s: pods/exec %v", mode, goes)
+		}
+	}
+
 	s.options.Flags.Domain = "" // it may stand in the record, which this user cannot read
 	namespaces, _ = in(Rights(s.options, nil, []string{"ingress"}, true))
 	same(t, namespaces, []string{"", s.namespace})

@@ -57,8 +57,8 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		}
 		return rights
 	}
-	if p := i.Platform; slices.Contains(names, "vault") && p.Vault.Mode == platform.VaultInstall {
-		// Vault's answer to its initialisation is laid down beside its data.
+	if p := i.Platform; slices.Contains(names, "vault") && (p.Vault.Mode == platform.VaultInstall || p.Vault.Mode == platform.VaultDev) {
+		// Vault's answer to its initialisation is laid down beside its data; in dev mode its token stands in its pod only.
 		add(p.Vault.Namespace, "", []string{"create"}, "pods/exec")
 	}
 	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.InstallsKeycloak() && p.Auth.Database.Mode == platform.DatabaseCloudNativePG {
