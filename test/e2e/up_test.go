@@ -135,8 +135,8 @@ func TestSameCluster(t *testing.T) {
 	}
 }
 
-// killed runs the plugin and sends it SIGKILL.
-func (b testbed) killed(after time.Duration, args ...string) {
+// killed runs the plugin and sends it SIGKILL. It gives whether that hit the run before its end.
+func (b testbed) killed(after time.Duration, args ...string) bool {
 	b.t.Helper()
 	cmd := b.command(filepath.Join(b.root, "testbed", "demo"), append([]string{"plugin"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -147,9 +147,13 @@ func (b testbed) killed(after time.Duration, args ...string) {
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
 		b.t.Logf("kill: %v", err)
 	}
-	if err := cmd.Wait(); err == nil {
-		b.t.Logf("the run had ended before it was killed")
+	err := cmd.Wait()
+	state, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	hit := ok && state.Signaled() && state.Signal() == syscall.SIGKILL
+	if !hit {
+		b.t.Logf("the run had ended before it was killed: %v", err)
 	}
+	return hit
 }
 
 // revisions lists the Helm releases with their revisions.

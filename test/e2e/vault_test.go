@@ -29,11 +29,12 @@ func TestVault(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	said := b.vaultFromNothing(file)
 
-	t.Run("the second run of each writes nothing", func(t *testing.T) { bed(t).vaultAgain(file) })
+	t.Run("the second run of each writes nothing", func(t *testing.T) { said = append(said, bed(t).vaultAgain(file)...) })
 	t.Run("own path, group path, nobody else's", func(t *testing.T) { bed(t).vaultUsers() })
 	t.Run("no key anywhere", func(t *testing.T) { bed(t).noKeys(file, said) })
-	t.Run("sealed after a restart, and opened", func(t *testing.T) { bed(t).vaultRestarted(file) })
-	t.Run("the volume survives", func(t *testing.T) { bed(t).vaultReinstalled(file) })
+	t.Run("sealed after a restart, and opened", func(t *testing.T) { said = append(said, bed(t).vaultRestarted(file)...) })
+	t.Run("the volume survives", func(t *testing.T) { said = append(said, bed(t).vaultReinstalled(file)...) })
+	t.Run("no key anywhere, after all that", func(t *testing.T) { bed(t).noKeys(file, said) })
 }
 
 // vaultFromNothing puts Vault up command by command, and gives all that was printed, with the root token before it is gone.
@@ -109,14 +110,16 @@ func (b testbed) keys(file string) (k vaultKeys) {
 	return k
 }
 
-// vaultAgain runs each command once more, and counts writes to the API server, to Keycloak and to Vault.
-func (b testbed) vaultAgain(file string) {
+// vaultAgain runs each command once more, and counts writes to the API server, to Keycloak and to Vault. It gives what was
+// printed, and what others could see of the processes.
+func (b testbed) vaultAgain(file string) (said []string) {
 	t := b.t.(*testing.T)
 	events, audited := b.adminEvents(), len(b.vaultAudit())
 	runs := 0
 	writes := b.writes(func() {
 		for _, args := range [][]string{{"vault", "install"}, {"vault", "init", "--keys-file", file}, {"vault", "unseal", "--keys-file", file}, {"vault", "configure"}, {"up", "ingress", "tls", "auth", "vault", "app"}} {
-			again := b.onyxia(args...).ok(t)
+			again, arguments := b.watched(args...)
+			said = append(said, again.ok(t).stdout, again.stderr, arguments)
 			runs++
 			for _, line := range lines(again.stdout) {
 				if strings.HasSuffix(line, " created") || strings.HasSuffix(line, " configured") {
@@ -145,7 +148,10 @@ func (b testbed) vaultAgain(file string) {
 	b.onyxia("vault", "status").ok(t)
 	if proof := b.onyxia("vault", "proof").ok(t); !strings.Contains(proof.stdout, "neither reaches the other's folder") {
 		t.Errorf("proof: %s", proof.stdout)
+	} else {
+		said = append(said, proof.stdout, proof.stderr)
 	}
+	return said
 }
 
 // vaultAudit are the writing requests in Vault's audit log, which it writes to the pod's log.
@@ -277,7 +283,7 @@ func (b testbed) removeOther() {
 	b.kcadmIn("master", "DELETE", "/clients/"+found[0].ID, "")
 }
 
-// noKeys looks for every key share and the root token, as they are and in base64, and for anything that looks like a token
+// noKeys looks for every key share and the root token, as they are and in base64, for the secrets of the realm's clients, and for anything that looks like a token
 // of Vault, in whatever was printed, whatever others saw of the processes, and whatever others may read.
 func (b testbed) noKeys(file string, said []string) {
 	t := b.t.(*testing.T)
@@ -312,7 +318,10 @@ func (b testbed) noKeys(file string, said []string) {
 		}
 		places[fmt.Sprint("output ", i)] = text + " "
 	}
-	if len(secrets) != 16 {
+	for _, client := range []string{"vault-ui", "onyxia-vault-operator"} {
+		secrets["secret of client "+client] = b.clientSecret(client)
+	}
+	if len(secrets) != 18 {
 		t.Errorf("%d secrets to look for", len(secrets))
 	}
 	// Service and batch tokens of Vault 1.10 and later.
@@ -335,8 +344,27 @@ func (b testbed) noKeys(file string, said []string) {
 	}
 }
 
-// vaultRestarted: the pod is deleted, sealed is said, the keys open it, and what was written is there.
-func (b testbed) vaultRestarted(file string) {
+// clientSecret is what Keycloak keeps for a client of the realm.
+func (b testbed) clientSecret(client string) string {
+	b.t.Helper()
+	var found []struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients?clientId="+client, "")), &found); err != nil || len(found) != 1 {
+		b.t.Fatalf("client %s: %+v, %v", client, found, err)
+	}
+	var secret struct {
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal([]byte(b.kcadm("GET", "/clients/"+found[0].ID+"/client-secret", "")), &secret); err != nil {
+		b.t.Fatalf("secret of client %s: %v", client, err)
+	}
+	return secret.Value
+}
+
+// vaultRestarted: the pod is deleted, sealed is said, the keys open it, and what was written is there. It gives what was
+// printed, and what others could see of the processes.
+func (b testbed) vaultRestarted(file string) (said []string) {
 	t := b.t.(*testing.T)
 	b.in("kubectl", "-n", "vault", "delete", "pod", "vault-0")
 	b.again("vault", "vault-0", "jsonpath={.status.phase}=Running")
@@ -344,12 +372,15 @@ func (b testbed) vaultRestarted(file string) {
 	if status.code != 3 || !strings.Contains(status.stdout, b.call("vault unseal")) {
 		t.Errorf("status: exit code %d\n%s", status.code, status.stdout)
 	}
-	if up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app"); up.code != 1 || !strings.Contains(up.stderr, b.call("vault unseal")) {
+	up := b.onyxia("up", "ingress", "tls", "auth", "vault", "app")
+	if up.code != 1 || !strings.Contains(up.stderr, b.call("vault unseal")) {
 		t.Errorf("up: exit code %d\n%s", up.code, up.stderr)
 	}
-	b.onyxia("vault", "unseal", "--keys-file", file).ok(t)
-	b.onyxia("up", "ingress", "tls", "auth", "vault", "app").ok(t)
+	unsealed, arguments := b.watched("vault", "unseal", "--keys-file", file)
+	unsealed.ok(t)
+	again := b.onyxia("up", "ingress", "tls", "auth", "vault", "app").ok(t)
 	b.aliceReads()
+	return []string{status.stdout, status.stderr, up.stdout, up.stderr, unsealed.stdout, unsealed.stderr, arguments, again.stdout, again.stderr}
 }
 
 // aliceReads what she wrote before.
@@ -364,8 +395,9 @@ func (b testbed) aliceReads() {
 	}
 }
 
-// vaultReinstalled: an uninstall keeps the volume, and a new install on it is opened by the old keys.
-func (b testbed) vaultReinstalled(file string) {
+// vaultReinstalled: an uninstall keeps the volume, and a new install on it is opened by the old keys. It gives what was printed,
+// and what others could see of the processes.
+func (b testbed) vaultReinstalled(file string) (said []string) {
 	t := b.t.(*testing.T)
 	away := b.onyxia("vault", "uninstall", "--yes").ok(t)
 	for _, want := range []string{"persistentvolumeclaim/data-vault-0 kept", "release.helm/vault deleted"} {
@@ -376,6 +408,8 @@ func (b testbed) vaultReinstalled(file string) {
 	if served := b.configuration(); strings.Contains(served, "onyxia-kv") {
 		t.Errorf("Onyxia still calls a Vault that is gone: %s", served)
 	}
-	b.onyxia("vault", "install", "--keys-file", file).ok(t)
+	install, arguments := b.watched("vault", "install", "--keys-file", file)
+	install.ok(t)
 	b.aliceReads()
+	return []string{away.stdout, away.stderr, install.stdout, install.stderr, arguments}
 }
