@@ -51,7 +51,7 @@ func TestCharts(t *testing.T) {
 		"guide ingress-nginx": {"guide-2023", "ingress-nginx", "4.15.1", "3eff0bd18151d6e6b1c441463410571443dda1ac78292cb189346628de784f0c"},
 		"guide onyxia":        {"guide-2023", "onyxia", "4.1.1", "442c28bbc28e8a536ba952eadf9709b6e7c5ab4005e65035c3d44a3df6bd7a1c"},
 		"guide keycloakx":     {"guide-2023", "keycloakx", "2.2.2", "07fea16f28fa02e4c1bc2c8ea4c6e6eb8b30314c4ef4be594ef08d4152359ffb"},
-		"guide minio":         {"guide-2023", "minio", "5.0.13", "3c18f7381efe6d86497f952e6d5f59003ee5a009c54778ddea1ee8d3c7bed9c8"},
+		"guide minio":         {"guide-2023", "minio", "5.1.0", "742d658c029616f0a977f255a27e806f2e3ef31f0d30467353a0882b5607001e"},
 		"guide vault":         {"guide-2023", "vault", "0.25.0", none},
 	} {
 		t.Run(name, func(t *testing.T) {

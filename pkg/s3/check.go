@@ -11,7 +11,7 @@ import (
 )
 
 // Check shows what can be shown of a MinIO whose users are not ours to make: a token that the issuer did not sign buys
-// nothing, and nobody reads a bucket without credentials.
+// nothing, nor does one that anybody could sign, and nobody reads a bucket without credentials.
 type Check struct {
 	// S3 is the server as users reach it; its credentials are not used.
 	S3      *Client
@@ -35,6 +35,9 @@ func (c Check) Run(ctx context.Context, report func(line string)) error {
 		return err
 	}
 	report(fmt.Sprintf("a token that %s did not sign is refused, by the issuer's own keys", c.Issuer))
+	if err := hasSecret(ctx, c.S3, c.Tenancy, c.Issuer, []string{c.Audience}, report); err != nil {
+		return err
+	}
 	bucket, err := c.Tenancy.UserBucket(ProofName())
 	if err != nil {
 		return err

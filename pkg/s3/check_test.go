@@ -18,7 +18,7 @@ func TestCheck(t *testing.T) {
 	if err := check.Run(t.Context(), func(l string) { lines = append(lines, l) }); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(lines, "\n"); got != "a token that "+i.server.URL+" did not sign is refused, by the issuer's own keys\nnothing is listed without credentials" {
+	if got := strings.Join(lines, "\n"); got != "a token that "+i.server.URL+" did not sign is refused, by the issuer's own keys\na token that anybody could sign is refused\nnothing is listed without credentials" {
 		t.Errorf("said:\n%s", got)
 	}
 	careless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

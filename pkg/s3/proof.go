@@ -73,7 +73,7 @@ const cleanTime = 30 * time.Second
 func (p Proof) Run(ctx context.Context, report func(line string)) (err error) {
 	run := newProofRun(p, report)
 	defer func() { err = errors.Join(err, run.clean(ctx)) }()
-	for _, step := range []func(context.Context) error{run.login, run.ownBuckets, run.foreignBuckets, run.groupBucket, run.forgedClaims} {
+	for _, step := range []func(context.Context) error{run.login, run.secret, run.ownBuckets, run.foreignBuckets, run.groupBucket, run.forgedClaims} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -120,6 +120,27 @@ func (r *proofRun) login(ctx context.Context) (err error) {
 	return r.checkGroups()
 }
 
+// secret is about MinIO, which alone has one. Which of the clients that a token is for is MinIO's own cannot be seen here.
+func (r *proofRun) secret(ctx context.Context) error {
+	if r.RoleARN != "" {
+		return nil
+	}
+	token := r.member.token
+	clients := token.Audience
+	if token.Party != "" && !slices.Contains(clients, token.Party) {
+		clients = append(slices.Clone(clients), token.Party)
+	}
+	return hasSecret(ctx, r.tokens(), r.Tenancy, token.Issuer, clients, r.report)
+}
+
+// tokens is where tokens are exchanged.
+func (r *proofRun) tokens() *Client {
+	if r.STS != nil {
+		return r.STS
+	}
+	return r.S3
+}
+
 // enter gets a token, looks at it, and exchanges it.
 func (r *proofRun) enter(ctx context.Context, person Person) (session, error) {
 	bucket, err := r.Tenancy.UserBucket(person.Name)
@@ -137,11 +158,7 @@ func (r *proofRun) enter(ctx context.Context, person Person) (session, error) {
 	if err := r.checkName(token, person.Name); err != nil {
 		return session{}, err
 	}
-	tokens := r.STS
-	if tokens == nil {
-		tokens = r.S3
-	}
-	credentials, err := tokens.AssumeRoleWithWebIdentity(ctx, WebIdentity{Token: jwt, RoleARN: r.RoleARN, SessionName: person.Name, Duration: r.Duration})
+	credentials, err := r.tokens().AssumeRoleWithWebIdentity(ctx, WebIdentity{Token: jwt, RoleARN: r.RoleARN, SessionName: person.Name, Duration: r.Duration})
 	if err != nil {
 		return session{}, fmt.Errorf("%s: %w", person.Name, err)
 	}

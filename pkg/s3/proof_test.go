@@ -54,7 +54,7 @@ func TestProof(t *testing.T) {
 		member + ": refused at s3://user-" + stranger + " (get, list, put, delete: 403)",
 		member + ": wrote, read and listed in s3://projet-" + ProofGroup + " as a member of " + ProofGroup,
 		stranger + ": refused at s3://projet-" + ProofGroup,
-		"forged claims in requests: refused (403)",
+		"a token that anybody could sign is refused", "forged claims in requests: refused (403)",
 		"removed what was made in s3://projet-" + ProofGroup,
 	} {
 		if !strings.Contains(text, want) {

@@ -41,6 +41,10 @@ func (p UserProof) Run(ctx context.Context, report func(line string)) (err error
 	if err != nil {
 		return err
 	}
+	run.member = user
+	if err := run.secret(ctx); err != nil {
+		return err
+	}
 	// What a run left that was killed can be told from the user's own things by its folder.
 	if err := user.client.Empty(ctx, user.bucket, proofFolder); err != nil && !IsCode(err, "NoSuchBucket") {
 		return fmt.Errorf("%s at their own bucket: %w", name, err)

@@ -74,7 +74,7 @@ func TestUserProofOnMinIO(t *testing.T) {
 	text := strings.Join(lines, "\n")
 	for _, want := range []string{
 		"alice: the token has the name in the claim preferred_username, and is for [minio account] by onyxia-minio", "alice: token for [minio account] exchanged",
-		"alice: wrote, read and listed in s3://user-alice", "alice: refused at s3://user-" + ProofMark, "alice: refused at s3://projet-" + ProofGroup,
+		"a token that anybody could sign is refused", "alice: wrote, read and listed in s3://user-alice", "alice: refused at s3://user-" + ProofMark, "alice: refused at s3://projet-" + ProofGroup,
 		"forged claims in requests: refused (403)",
 	} {
 		if !strings.Contains(text, want) {

@@ -80,7 +80,7 @@ func openID(discovery string) []string {
 	return []string{
 		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + discovery + "/.well-known/openid-configuration",
 		"MINIO_IDENTITY_OPENID_CLIENT_ID=minio", "MINIO_IDENTITY_OPENID_CLAIM_NAME=policy",
-		"MINIO_IDENTITY_OPENID_SCOPES=openid",
+		"MINIO_IDENTITY_OPENID_SCOPES=openid", "MINIO_IDENTITY_OPENID_CLIENT_SECRET=not-a-secret-of-any-client",
 	}
 }
 

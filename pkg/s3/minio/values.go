@@ -38,7 +38,7 @@ type Input struct {
 	ExistingClaim string
 }
 
-// Values renders the values for chart minio 5.4.0. No secret is among them. There are no users (the chart's default makes
+// Values renders the values for charts minio 5.1.0 to 5.4.0. No secret is among them. There are no users (the chart's default makes
 // a public console/console123), and no policies: with those and no users the chart renders a Job without containers, which
 // Kubernetes refuses.
 func Values(in Input) (map[string]any, error) {
@@ -105,7 +105,8 @@ func requests(memory string) map[string]any {
 	return map[string]any{"requests": map[string]any{"cpu": "100m", "memory": memory}}
 }
 
-// oidc points to the issuer. The client's secret serves the console's login only; STS looks at the client's ID alone.
+// oidc points to the issuer. The client's secret serves the console's login, and has to be there: MinIO takes tokens that were signed
+// with it (internal/config/identity/openid/jwt.go, HS256), and without one anybody signs those.
 func oidc(p platform.Platform) map[string]any {
 	return map[string]any{
 		"enabled":                  true,

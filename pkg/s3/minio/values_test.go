@@ -142,7 +142,7 @@ func TestRealChart(t *testing.T) {
 				t.Errorf("%s: %q in the manifest", name, not)
 			}
 		}
-		for _, want := range []string{"name: minio-oidc", "key: clientId", "secretName: minio-trust", "- \"minio.lab.demo.test\"", "proxy-body-size: \"0\"", "image: "} {
+		for _, want := range []string{"name: minio-oidc", "key: clientId", "key: clientSecret", "secretName: minio-trust", "- \"minio.lab.demo.test\"", "proxy-body-size: \"0\"", "image: "} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in the manifest\n%s", name, want, text)
 			}

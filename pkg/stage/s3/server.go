@@ -84,6 +84,9 @@ const trustAnnotation = "onyxia.sh/trust"
 
 // values of the chart.
 func (s *site) values(component profile.Component) (map[string]any, error) {
+	if err := takesSecret(component.Chart); err != nil {
+		return nil, err
+	}
 	in := minio.Input{Platform: s.env.Platform, Image: component.Images["server"]}
 	in.Platform.S3.Distributed = s.distributed()
 	if !s.distributed() {
@@ -96,17 +99,18 @@ func (s *site) values(component profile.Component) (map[string]any, error) {
 	if pem := s.env.Platform.CAPEM; len(pem) > 0 {
 		values["podAnnotations"] = map[string]any{trustAnnotation: fmt.Sprintf("%.16x", sha256.Sum256(pem))}
 	}
-	return stage.Overlay(values, withoutClientSecret(component.Chart)), nil
+	return values, nil
 }
 
-// withoutClientSecret is for charts before 5.1, which cannot take the client's secret from a Secret, and read its name from
-// the values only. The console then has no login by OpenID; STS asks for no secret.
-func withoutClientSecret(chart profile.Chart) map[string]any {
+// takesSecret refuses charts that cannot take the secret of MinIO's client from a Secret. MinIO checks tokens of its own client by
+// that secret, too (HS256), so without one anybody signs tokens.
+func takesSecret(chart profile.Chart) error {
 	v, err := version.ParseGeneric(chart.Version)
 	if err != nil || v.AtLeast(version.MajorMinor(5, 1)) {
 		return nil
 	}
-	return map[string]any{"oidc": map[string]any{"clientId": platform.S3ConsoleClientID}}
+	return fmt.Errorf("charts.minio.version: chart %s cannot take the secret of MinIO's client from a Secret, and without that secret anybody could sign "+
+		"themselves a token of its administrator; set 5.1.0 or a newer one, or leave it out", chart.Version)
 }
 
 // server is the release of MinIO. Its pod counts as ready as soon as it runs; that it has loaded its users and policies,

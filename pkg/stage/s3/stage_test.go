@@ -9,7 +9,6 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -180,7 +179,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	values := func(change func(*platform.Config), over profile.Component) string {
+	values := func(change func(*platform.Config)) string {
 		config := platform.Config{Domain: "demo.test"}
 		if change != nil {
 			change(&config)
@@ -193,9 +192,6 @@ func TestValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if over.Chart.Version != "" {
-			component.Chart.Version = over.Chart.Version
-		}
 		v, err := s.values(component)
 		if err != nil {
 			t.Fatal(err)
@@ -206,20 +202,36 @@ func TestValues(t *testing.T) {
 		}
 		return string(raw)
 	}
-	plain := values(nil, profile.Component{})
+	plain := values(nil)
 	if !strings.Contains(plain, `"existingClaim":"minio-data"`) || strings.Contains(plain, "podAnnotations") || strings.Contains(plain, `"clientId":"minio"`) {
 		t.Errorf("plain: %s", plain)
 	}
 	trusting := func(c *platform.Config) { c.Trust.CABundle = certificate }
-	if got := values(trusting, profile.Component{}); !strings.Contains(got, `"podAnnotations":{"onyxia.sh/trust":"`) || !strings.Contains(got, `"trustedCertsSecret":"minio-trust"`) {
+	if got := values(trusting); !strings.Contains(got, `"podAnnotations":{"onyxia.sh/trust":"`) || !strings.Contains(got, `"trustedCertsSecret":"minio-trust"`) {
 		t.Errorf("private authority: %s", got)
 	}
-	// Charts before 5.1 take the client from the values only (chart 5.0.13, templates/deployment.yaml).
-	if got := values(nil, profile.Component{Chart: profile.Chart{Version: "5.0.13"}}); !strings.Contains(got, `"clientId":"minio"`) {
-		t.Errorf("chart 5.0.13: %s", got)
-	}
-	if got := values(func(c *platform.Config) { c.Profile = "guide-2023" }, profile.Component{}); !strings.Contains(got, `"mode":"distributed"`) || strings.Contains(got, "existingClaim") {
+	if got := values(func(c *platform.Config) { c.Profile = "guide-2023" }); !strings.Contains(got, `"mode":"distributed"`) || strings.Contains(got, "existingClaim") ||
+		!strings.Contains(got, `"existingClientSecretKey":"clientSecret","existingClientSecretName":"minio-oidc"`) {
 		t.Errorf("profile guide-2023: %s", got)
+	}
+}
+
+// Without a secret MinIO takes tokens that anybody signs: a chart that cannot be given one is refused.
+func TestChartsThatTakeNoSecret(t *testing.T) {
+	s, err := newSite(environment(t, platform.Config{Domain: "demo.test"}, &kube.Client{}, func(string) {}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	component, err := s.env.Profile.Component("minio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, refused := range map[string]bool{"5.0.13": true, "5.0.15": true, "4.1.0": true, "5.1.0": false, "5.4.0": false, "6.0.0": false} {
+		component.Chart.Version = version
+		_, err := s.values(component)
+		if refused != (err != nil) || refused && !strings.Contains(err.Error(), "charts.minio.version: chart "+version+" cannot take the secret") {
+			t.Errorf("chart %s: %v", version, err)
+		}
 	}
 }
 
