@@ -42,7 +42,8 @@ func shown(t *testing.T, text string) {
 	for _, want := range []string{
 		"token for [minio account] exchanged for credentials", "wrote, read and listed in s3://user-onyxia-s3-proof-",
 		"refused at s3://user-onyxia-s3-proof-", "wrote, read and listed in s3://projet-onyxia-s3-proof-group as a member",
-		"refused at s3://projet-onyxia-s3-proof-group", "a token that anybody could sign is refused", "forged claims in requests: refused (403)", "removed what was made in s3://user-onyxia-s3-proof-",
+		"refused at s3://projet-onyxia-s3-proof-group", "a token that anybody could sign is refused",
+		"forged claims in requests: refused (403)", "removed what was made in s3://user-onyxia-s3-proof-",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the proof does not say %q", want)

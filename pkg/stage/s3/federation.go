@@ -43,10 +43,14 @@ const thumbprintTime = 5 * time.Second
 // openID is how a MinIO that others run learns of the issuer. Its admin API would take it only encrypted in a way of its
 // own, and the server has to be restarted for it anyway.
 func openID(p platform.Platform) []s3.Document {
+	provider := fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}'",
+		p.App.Namespace, minio.ClientSecret, p.DiscoveryURL(), platform.S3ConsoleClientID, minio.ClientSecretKey)
 	return []s3.Document{{
-		// By a pipe, so that the secret stands in nobody's arguments.
-		Command: fmt.Sprintf("kubectl -n %s get secret %s -o go-template='identity_openid config_url=%s client_id=%s claim_name=policy scopes=openid,profile,email client_secret={{index .data %q | base64decode}}{{\"\\n\"}}' | mc admin config import ALIAS && mc admin service restart ALIAS",
-			p.App.Namespace, minio.ClientSecret, p.DiscoveryURL(), platform.S3ConsoleClientID, minio.ClientSecretKey),
-		Note: "Once: this MinIO has to trust tokens of the issuer. It has to reach the issuer's address and trust its certificate.",
+		// An import begins with an empty configuration, so all else goes back in with it; "mc admin config set" would leave the rest
+		// alone, and takes the secret by its arguments only, where others read it. printf is the shell's own.
+		Command: `(saved=$(mktemp ./minio-config.XXXXXX) && mc admin config export ALIAS >"$saved" && new=$(grep -v '^identity_openid ' "$saved" && ` + provider +
+			`) && printf '%s\n' "$new" | mc admin config import ALIAS && mc --json admin service restart ALIAS)`,
+		Note: "Once: this MinIO has to trust tokens of the issuer. It has to reach the issuer's address and trust its certificate. This replaces its default OpenID provider, if it has one " +
+			"(one that its environment names, MINIO_IDENTITY_OPENID_..., counts more: change it there), and leaves the rest of its configuration. What that was before, secrets among it, is kept in a file minio-config.XXXXXX here.",
 	}}
 }
