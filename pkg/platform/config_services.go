@@ -69,7 +69,7 @@ type Auth struct {
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 	// ClientID of Onyxia at the issuer. Default "onyxia".
 	ClientID string `json:"clientID,omitempty"`
-	// UsernameClaim in the token. Default "preferred_username"; another one with auth.mode oidc only.
+	// UsernameClaim in the token, a person's alone and not theirs to change: for S3 preferred_username, sub or upn. Default "preferred_username"; another one with auth.mode oidc only.
 	UsernameClaim string `json:"usernameClaim,omitempty"`
 	// GroupsClaim in the token. Default "groups".
 	GroupsClaim string `json:"groupsClaim,omitempty"`

@@ -81,18 +81,19 @@ func describe(c rune) string {
 
 func isAlnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 
-// claimsForNames are the claims that MinIO puts in the place of ${jwt:NAME} in a policy; it takes no others
-// (minio/pkg v3.1.3, policy/condition/keyname.go).
-func claimsForNames() []string {
-	return []string{
-		"preferred_username", "sub", "upn", "name", "nickname", "given_name", "family_name", "middle_name", "email",
-		"phone_number", "client_id",
-	}
+// claimsForNames are the claims that may name a bucket: MinIO puts them in the place of ${jwt:NAME} in a policy, and takes no others
+// (minio/pkg v3.1.3, policy/condition/keyname.go), and an issuer gives each person one of their own.
+func claimsForNames() []string { return []string{"preferred_username", "sub", "upn"} }
+
+// sharedClaims are the others that MinIO takes: of a person's profile, which people may share and most issuers let them change, and
+// of the client that a token is for (OpenID Connect Core 1.0, section 5.1 and 5.7).
+func sharedClaims() []string {
+	return []string{"name", "nickname", "given_name", "family_name", "middle_name", "phone_number", "client_id"}
 }
 
 func checkClaim(username string) error {
-	if username == "email" {
-		return errors.New("no bucket can be named after an e-mail address, S3 takes no @: set auth.usernameClaim to another claim, such as preferred_username")
+	if err := checkOwn(username); err != nil {
+		return err
 	}
 	if !slices.Contains(claimsForNames(), username) {
 		return fmt.Errorf("MinIO policies know no claim %q for a user's name; set auth.usernameClaim to one of %s",
@@ -101,14 +102,26 @@ func checkClaim(username string) error {
 	return nil
 }
 
+// checkOwn refuses claims that cannot say whose bucket one is.
+func checkOwn(claim string) error {
+	switch {
+	case claim == "email":
+		return errors.New("no bucket can be named after an e-mail address, S3 takes no @: set auth.usernameClaim to another claim, such as preferred_username")
+	case slices.Contains(sharedClaims(), claim):
+		return fmt.Errorf("the claim %q is not one person's alone, or can be changed by its user, who would open the bucket of somebody else by it; set auth.usernameClaim to one of %s",
+			claim, strings.Join(claimsForNames(), ", "))
+	}
+	return nil
+}
+
 // checkTag is checkClaim for AWS and Ceph, where the name is in a session tag called as the claim (AWS STS, Tag: letters, digits,
 // spaces and _.:/=+-@, at most 128 characters; spaces and slashes are left out, they mean something in a policy's key).
 func checkTag(claim string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:=+-@"
-	switch {
-	case claim == "email":
-		return checkClaim(claim)
-	case claim == "", len(claim) > 128, strings.Trim(claim, letters) != "":
+	if err := checkOwn(claim); err != nil {
+		return err
+	}
+	if claim == "" || len(claim) > 128 || strings.Trim(claim, letters) != "" {
 		return fmt.Errorf("no session tag can be called %q: set auth.usernameClaim to a claim of letters, digits and _.:=+-@", claim)
 	}
 	return nil

@@ -97,10 +97,21 @@ func TestCheckClaim(t *testing.T) {
 	if err := checkClaim("email"); err == nil || !strings.Contains(err.Error(), "S3 takes no @") {
 		t.Errorf("email: %v", err)
 	}
-	for claim, ok := range map[string]bool{"preferred_username": true, "sub": true, "uid": false, "groups": false, "": false, "sub}*${jwt:sub": false} {
+	for claim, ok := range map[string]bool{"preferred_username": true, "sub": true, "upn": true, "uid": false, "groups": false, "": false, "sub}*${jwt:sub": false} {
 		err := checkClaim(claim)
 		if (err == nil) != ok || (err != nil && !strings.Contains(err.Error(), "set auth.usernameClaim to one of preferred_username")) {
 			t.Errorf("checkClaim(%q) = %v", claim, err)
 		}
+	}
+	// Two people may have the same one, or take each other's.
+	for _, claim := range []string{"client_id", "name", "nickname", "given_name", "family_name", "middle_name", "phone_number"} {
+		for server, err := range map[string]error{"MinIO": checkClaim(claim), "AWS": checkTag(claim)} {
+			if err == nil || !strings.Contains(err.Error(), "is not one person's alone, or can be changed by its user") {
+				t.Errorf("%s, %s: %v", server, claim, err)
+			}
+		}
+	}
+	if err := checkTag("uid"); err != nil {
+		t.Errorf("a claim of an issuer's own: %v", err)
 	}
 }

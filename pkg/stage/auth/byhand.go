@@ -22,7 +22,7 @@ func ByHand(p platform.Platform) []string {
 	if p.HasS3() {
 		tokens := fmt.Sprintf("in its access tokens %s among the audiences", platform.S3ClientID)
 		if p.S3.HasMinIOAPI() {
-			tokens = fmt.Sprintf("in its access tokens %s among the audiences, policy (a list of names: %s for everybody, %sGROUP for each group of a user), and, MANDATORY, %s as one text: "+
+			tokens = fmt.Sprintf("in its access tokens %s among the audiences, policy (a list of names: %s for everybody, %sGROUP for each group of a user), and, MANDATORY, %s as one text that is never given to a second person and is not its user's to change: "+
 				"from a token without it MinIO lets its user choose the name, and with it any user's bucket; kubectl onyxia s3 configure --user-token FILE shows that it is there",
 				platform.S3ConsoleClientID, platform.S3Policy, p.Prefixes.Group, p.Auth.UsernameClaim)
 		}

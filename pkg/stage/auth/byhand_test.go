@@ -18,7 +18,7 @@ func TestByHand(t *testing.T) {
 		"Keycloak": {},
 		"everything": {
 			platform.Config{Auth: platform.Auth{Mode: "oidc", URL: "https://idp.a.org", ClientID: "lab", UsernameClaim: "uid", GroupsClaim: "teams"}},
-			[][]string{{"client lab:", "https://onyxia.demo.test/*", "S256", " uid ", "at most 49", " teams "}, {"client onyxia-minio:", " minio among the audiences", "stsonly", "projet-GROUP", "MANDATORY, uid as one text: from a token without it MinIO lets its user choose the name"}, {"client vault:", "vault among", "uid and teams"}},
+			[][]string{{"client lab:", "https://onyxia.demo.test/*", "S256", " uid ", "at most 49", " teams "}, {"client onyxia-minio:", " minio among the audiences", "stsonly", "projet-GROUP", "MANDATORY, uid as one text that is never given to a second person and is not its user's to change: from a token without it MinIO lets its user choose the name"}, {"client vault:", "vault among", "uid and teams"}},
 		},
 		"AWS, no Vault": {
 			platform.Config{Auth: platform.Auth{Mode: "oidc", URL: "https://idp.a.org"}, S3: platform.S3{Mode: "external", Kind: "aws", URL: "https://s3.eu-west-3.amazonaws.com", RoleARN: "arn:aws:iam::123456789012:role/onyxia", SessionDuration: "12h"}, Vault: platform.Vault{Mode: "none"}},

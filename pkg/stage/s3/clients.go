@@ -164,7 +164,7 @@ func (s *site) byHand() []string {
 	return append(lines,
 		"its access tokens need the audience "+platform.S3ConsoleClientID+" and a claim policy: the list of "+platform.S3Policy+
 			" and, for each group of the user, "+p.Prefixes.Group+"GROUP",
-		"MANDATORY: every access token of that client has the user's name in the claim "+p.Auth.UsernameClaim+", as one text. "+s3.MissingName(p.Auth.UsernameClaim)+
+		"MANDATORY: every access token of that client has the user's name in the claim "+p.Auth.UsernameClaim+", as one text, which is theirs alone, never given to a second person, and not theirs to change. "+s3.MissingName(p.Auth.UsernameClaim)+
 			", and nothing in MinIO can prevent it. Show that it is there: kubectl onyxia s3 configure --user-token FILE",
 	)
 }
