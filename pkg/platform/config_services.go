@@ -205,7 +205,7 @@ type S3 struct {
 	URL string `json:"url,omitempty"`
 	// Region name. Default "us-east-1".
 	Region string `json:"region,omitempty"`
-	// RoleARN for servers that ask for one.
+	// RoleARN that users take at a server of kind aws or ceph.
 	RoleARN string `json:"roleARN,omitempty"`
 	// CredentialsSecret is namespace/name of a Secret with rootUser and rootPassword of an existing MinIO.
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`

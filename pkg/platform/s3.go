@@ -38,6 +38,10 @@ func checkS3(c Config) error {
 		return nil
 	}
 	errs := []error{s.checkDuration(c.Auth), s.checkHousekeeping()}
+	if !s.roles() && s.RoleARN != "" {
+		// Onyxia would ask for it, and MinIO then goes by the policy of that role and by no token's claim.
+		errs = append(errs, errors.New("s3.roleARN: MinIO gives credentials by the claims of a token here, and for a role it would open what that role opens, to every user: leave it out; it is for s3.kind aws and ceph"))
+	}
 	switch {
 	case s.Mode != S3External:
 	case s.roles() && s.RoleARN == "":

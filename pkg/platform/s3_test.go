@@ -23,6 +23,10 @@ func TestS3(t *testing.T) {
 		},
 			[]string{"s3.credentialsSecret: not namespace/name"}},
 		"AWS without a role": {func(c *Config) { aws(c); c.S3.RoleARN = "" }, []string{"s3.roleARN: an S3 server of kind aws"}},
+		"MinIO with a role": {func(c *Config) {
+			c.S3 = S3{Mode: "external", URL: "https://s3.example.org", CredentialsSecret: "a/b", RoleARN: "arn:minio:iam:::role/x"}
+		}, []string{"s3.roleARN: MinIO gives credentials by the claims of a token here"}},
+		"our MinIO with a role": {func(c *Config) { c.S3.RoleARN = "arn:minio:iam:::role/x" }, []string{"s3.roleARN: MinIO gives"}},
 		"AWS for a day":      {func(c *Config) { aws(c); c.S3.SessionDuration = "24h" }, []string{"s3.sessionDuration is 24h, and a role gives credentials for 12h at most"}},
 		"housekeeping at AWS": {func(c *Config) { aws(c); c.S3.Quota, c.S3.Versioning, c.S3.VersionDays = "50Gi", &yes, &days },
 			[]string{"s3.quota: does nothing for a server of kind aws", "s3.versioning: does nothing", "s3.versionDays: does nothing"}},
