@@ -32,6 +32,7 @@ func (v evidence) clocks() string {
 // message decides (cmd/sts-handlers.go, internal/config/identity/openid/jwt.go, seen on a running server).
 func refusals() []refusal {
 	return []refusal{
+		{holds: "role/dummy-internal does not exist", say: noProvider},
 		{holds: "claim missing from the JWT token, credentials", say: noPolicyClaim},
 		{holds: "None of the given policies", say: undefinedPolicy},
 		{holds: "is expired", say: expired},
@@ -74,6 +75,11 @@ func explainSTS(err error, w WebIdentity) error {
 		}
 	}
 	return err
+}
+
+// noProvider: MinIO's name for the provider whose tokens say by a claim what they open is that of a role which nobody has made.
+func noProvider(evidence) (string, string) {
+	return "this MinIO trusts no issuer by a claim", "`kubectl onyxia s3 configure` prints the command by which one that others run learns to"
 }
 
 func noPolicyClaim(v evidence) (string, string) {

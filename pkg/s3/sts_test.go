@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 )
 
 // Every way in which a real MinIO refuses a token, with cause and fix, and without the token.
@@ -60,6 +62,27 @@ func TestSTSRefusalsOfMinIO(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// A MinIO that was told of no issuer, or of one for a role only: its own words say nothing of that. A check has the same ones.
+func TestSTSWithoutProvider(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	role := []string{
+		"MINIO_IDENTITY_OPENID_CONFIG_URL_ROLE=" + i.server.URL + "/.well-known/openid-configuration", "MINIO_IDENTITY_OPENID_CLIENT_ID_ROLE=minio",
+		"MINIO_IDENTITY_OPENID_CLIENT_SECRET_ROLE=not-a-secret-of-any-client", "MINIO_IDENTITY_OPENID_ROLE_POLICY_ROLE=readonly",
+	}
+	for name, env := range map[string][]string{"no issuer": nil, "one for a role": role} {
+		server := launch(t, t.TempDir(), testbed.Port(t), env...)
+		server.await(t)
+		_, exchange := server.client().AssumeRoleWithWebIdentity(t.Context(), WebIdentity{Token: i.token(t, "alice", nil, nil)})
+		check := Check{S3: server.client(), Tenancy: guide(), Issuer: i.server.URL, Audience: "minio"}.Run(t.Context(), func(string) {})
+		for what, err := range map[string]error{"exchange": exchange, "check": check} {
+			if err == nil || !strings.Contains(err.Error(), "this MinIO trusts no issuer by a claim; `kubectl onyxia s3 configure` prints the command") {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+	}
 }
 
 func TestSTSCredentials(t *testing.T) {
