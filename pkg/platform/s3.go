@@ -37,7 +37,7 @@ func checkS3(c Config) error {
 	if s.Mode == S3None || c.Auth.Mode == AuthNone {
 		return nil
 	}
-	errs := []error{s.checkDuration(c.Auth), s.checkHousekeeping()}
+	errs := []error{s.checkDuration(c.Auth), s.checkHousekeeping(c.Auth)}
 	if !s.roles() && s.RoleARN != "" {
 		// Onyxia would ask for it, and MinIO then goes by the policy of that role and by no token's claim.
 		errs = append(errs, errors.New("s3.roleARN: MinIO gives credentials by the claims of a token here, and for a role it would open what that role opens, to every user: leave it out; it is for s3.kind aws and ceph"))
@@ -71,8 +71,9 @@ func (s S3) checkDuration(a Auth) error {
 	return nil
 }
 
-// checkHousekeeping is about the settings of buckets, which we make in MinIO only.
-func (s S3) checkHousekeeping() error {
+// checkHousekeeping is about the settings of buckets, which we make in MinIO only, and only in buckets that are known to be of the
+// datalab's users and groups.
+func (s S3) checkHousekeeping(a Auth) error {
 	var errs []error
 	if quota, err := resource.ParseQuantity(s.Quota); err == nil && quota.Sign() < 0 {
 		errs = append(errs, fmt.Errorf("s3.quota: %q is no size such as 50Gi; 0 takes the limit away", s.Quota))
@@ -80,7 +81,12 @@ func (s S3) checkHousekeeping() error {
 	if s.VersionDays != nil && *s.VersionDays < 0 {
 		errs = append(errs, fmt.Errorf("s3.versionDays: %d is no number of days; 0 keeps old versions for good", *s.VersionDays))
 	}
-	if !s.roles() {
+	why := fmt.Sprintf("does nothing for a server of kind %s, whose buckets are set up there", s.Kind)
+	switch {
+	case s.roles():
+	case s.Mode == S3External && a.OtherIssuer():
+		why = "an issuer that is not configured for you does not tell who its users are, so a bucket of this MinIO may be somebody else's; set it up there"
+	default:
 		return errors.Join(errs...)
 	}
 	for _, set := range []struct {
@@ -88,7 +94,7 @@ func (s S3) checkHousekeeping() error {
 		is  bool
 	}{{"s3.quota", s.Quota != ""}, {"s3.versioning", s.Versioning != nil}, {"s3.versionDays", s.VersionDays != nil}} {
 		if set.is {
-			errs = append(errs, fmt.Errorf("%s: does nothing for a server of kind %s, whose buckets are set up there: leave it out", set.key, s.Kind))
+			errs = append(errs, fmt.Errorf("%s: %s: leave it out", set.key, why))
 		}
 	}
 	return errors.Join(errs...)

@@ -27,9 +27,16 @@ func TestS3(t *testing.T) {
 			c.S3 = S3{Mode: "external", URL: "https://s3.example.org", CredentialsSecret: "a/b", RoleARN: "arn:minio:iam:::role/x"}
 		}, []string{"s3.roleARN: MinIO gives credentials by the claims of a token here"}},
 		"our MinIO with a role": {func(c *Config) { c.S3.RoleARN = "arn:minio:iam:::role/x" }, []string{"s3.roleARN: MinIO gives"}},
-		"AWS for a day":      {func(c *Config) { aws(c); c.S3.SessionDuration = "24h" }, []string{"s3.sessionDuration is 24h, and a role gives credentials for 12h at most"}},
+		"AWS for a day":         {func(c *Config) { aws(c); c.S3.SessionDuration = "24h" }, []string{"s3.sessionDuration is 24h, and a role gives credentials for 12h at most"}},
 		"housekeeping at AWS": {func(c *Config) { aws(c); c.S3.Quota, c.S3.Versioning, c.S3.VersionDays = "50Gi", &yes, &days },
 			[]string{"s3.quota: does nothing for a server of kind aws", "s3.versioning: does nothing", "s3.versionDays: does nothing"}},
+		"housekeeping at a MinIO of others": {func(c *Config) {
+			c.S3 = S3{Mode: "external", URL: "https://s3.example.org", CredentialsSecret: "a/b", Quota: "50Gi"}
+		}, nil},
+		"housekeeping there, another's login": {func(c *Config) {
+			c.S3 = S3{Mode: "external", URL: "https://s3.example.org", CredentialsSecret: "a/b", Quota: "50Gi", Versioning: &yes, VersionDays: &days}
+			c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org"
+		}, []string{"s3.quota: an issuer that is not configured for you", "s3.versioning: an issuer", "s3.versionDays: an issuer"}},
 		"a negative quota": {func(c *Config) { c.S3.Quota = "-1Gi" }, []string{`s3.quota: "-1Gi" is no size`}},
 		"negative days":    {func(c *Config) { c.S3.VersionDays = &wrong }, []string{"s3.versionDays: -1 is no number of days"}},
 		"a minute":         {func(c *Config) { c.S3.SessionDuration = "1m" }, []string{"s3.sessionDuration: 1m is less than the 15m"}},

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
@@ -15,23 +16,88 @@ func BucketID(bucket string) engine.ID { return engine.ID("bucket.s3/" + bucket)
 type Bucket struct {
 	Client *Client
 	Name   string
+	// Owner marks a bucket as one datalab's, in a MinIO that others use, too: a bucket of that name may be somebody else's, and
+	// members would get it. Empty in a MinIO of ours.
+	Owner string
 }
 
-// Observe tells whether the bucket is there.
-func (b Bucket) Observe(ctx context.Context) (bool, error) { return b.Client.HasBucket(ctx, b.Name) }
+// ownerTag is the tag of a bucket that holds its owner.
+const ownerTag = "owner"
 
-// Plan makes it if it is not.
-func (b Bucket) Plan(exists bool) engine.Change {
-	if exists {
-		return engine.Change{Action: engine.Unchanged}
+// BucketSeen is a bucket as the server has it.
+type BucketSeen struct {
+	Exists bool
+	// Tags of the bucket, read where it has an owner.
+	Tags map[string]string
+	// Opened says that the policy of the group is the owner's: buckets that Onyxia's page makes, and those of former versions, have
+	// no tag.
+	Opened bool
+}
+
+// Observe tells whether the bucket is there, and whose it is.
+func (b Bucket) Observe(ctx context.Context) (seen BucketSeen, err error) {
+	if seen.Exists, err = b.Client.HasBucket(ctx, b.Name); err != nil || !seen.Exists || b.Owner == "" {
+		return seen, err
 	}
-	return engine.Change{Action: engine.Create}
+	if seen.Tags, err = b.Client.bucketTags(ctx, b.Name); err != nil {
+		return seen, err
+	}
+	document, err := (&Admin{Client: b.Client}).PolicyDocument(ctx, b.Name)
+	seen.Opened = Owns(document, b.Owner)
+	return seen, err
 }
 
-// Apply makes it.
-func (b Bucket) Apply(ctx context.Context, _ bool) error {
-	_, err := b.Client.CreateBucket(ctx, b.Name)
-	return err
+// Plan makes it if it is not there, and stops where it is somebody else's.
+func (b Bucket) Plan(seen BucketSeen) engine.Change {
+	switch {
+	case !seen.Exists:
+		return engine.Change{Action: engine.Create}
+	case b.Owner == "", seen.Tags[ownerTag] == b.Owner:
+		return engine.Change{Action: engine.Unchanged}
+	case b.Theirs(seen):
+		return engine.Change{
+			Action: engine.Blocked,
+			Why:    fmt.Sprintf("bucket %q of this MinIO was there before this datalab had such a group, and its members would get it", b.Name),
+			Fix: fmt.Sprintf("call the group otherwise, or take another prefixes.group; if the bucket is to be the group's, say so: mc tag set ALIAS/%s %q (which replaces its tags)",
+				b.Name, ownerTag+"="+b.Owner),
+		}
+	}
+	return engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "tag " + ownerTag, From: seen.Tags[ownerTag], To: b.Owner}}}
+}
+
+// Theirs tells a bucket of somebody else.
+func (b Bucket) Theirs(seen BucketSeen) bool {
+	return b.Owner != "" && seen.Exists && !seen.Opened && seen.Tags[ownerTag] != b.Owner
+}
+
+// RefuseRemoval keeps the bucket of somebody else.
+func (b Bucket) RefuseRemoval(ctx context.Context) string {
+	if seen, err := b.Observe(ctx); err != nil || !b.Theirs(seen) {
+		return ""
+	}
+	return fmt.Sprintf("bucket %q was not made by this datalab", b.Name)
+}
+
+// Apply makes it, and marks it.
+func (b Bucket) Apply(ctx context.Context, seen BucketSeen) error {
+	if !seen.Exists {
+		created, err := b.Client.CreateBucket(ctx, b.Name)
+		if err != nil {
+			return err
+		}
+		if !created && b.Owner != "" {
+			return fmt.Errorf("bucket %s was made by somebody else a moment ago: look whose it is, and run this again", b.Name)
+		}
+	}
+	if b.Owner == "" {
+		return nil
+	}
+	tags := maps.Clone(seen.Tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	tags[ownerTag] = b.Owner
+	return b.Client.setBucketTags(ctx, b.Name, tags)
 }
 
 // Remove takes the bucket away if it is empty; one that holds objects is an error that says so.

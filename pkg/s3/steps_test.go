@@ -187,6 +187,56 @@ func TestBucketSteps(t *testing.T) {
 	}
 }
 
+// In a MinIO that others run, a bucket that was there before is not given to a group's members; what we made is known by its tag,
+// and what Onyxia's page or a former version made by the group's policy.
+func TestBucketOfOthers(t *testing.T) {
+	t.Parallel()
+	server := startMinIO(t, newIssuer(t))
+	const bucket, owner = "projet-group1", "kubectl-onyxia onyxia.demo.test"
+	step := Bucket{Client: server.client(), Name: bucket, Owner: owner}
+	converge(t, step, engine.Create)
+	if kept := step.RefuseRemoval(t.Context()); kept != "" {
+		t.Errorf("ours is kept: %s", kept)
+	}
+	other := step
+	other.Owner = "kubectl-onyxia onyxia.other.test"
+	_, change := plan(t, other)
+	if change.Action != engine.Blocked || !strings.Contains(change.Why, `bucket "projet-group1" of this MinIO was there before`) || !strings.Contains(change.Fix, `mc tag set ALIAS/projet-group1 "owner=kubectl-onyxia onyxia.other.test"`) {
+		t.Errorf("somebody else's: %+v", change)
+	}
+	if kept := other.RefuseRemoval(t.Context()); !strings.Contains(kept, "was not made by this datalab") {
+		t.Errorf("somebody else's may be removed: %q", kept)
+	}
+
+	// Without a tag: nobody's, until the policy of the group is ours. Other tags stay.
+	if err := server.client().setBucketTags(t.Context(), bucket, map[string]string{"team": "a + b"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, change := plan(t, step); change.Action != engine.Blocked {
+		t.Errorf("without tag and policy: %+v", change)
+	}
+	policy := Policy{ID: owner, Version: PolicyVersion, Statement: []Statement{{Effect: Allow, Action: List{"s3:*"}, Resource: bucketAndObjects(bucket)}}}
+	if err := server.admin().PutPolicy(t.Context(), bucket, policy); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, step, engine.Configure)
+	if err := server.admin().RemovePolicy(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	seen, change := plan(t, step)
+	if change.Action != engine.Unchanged || len(seen.Tags) != 2 || seen.Tags["team"] != "a + b" {
+		t.Errorf("%+v %+v", seen, change)
+	}
+	if err := step.Apply(t.Context(), BucketSeen{}); err == nil || !strings.Contains(err.Error(), "made by somebody else a moment ago") {
+		t.Errorf("made meanwhile: %v", err)
+	}
+	// A MinIO of ours asks for nothing.
+	alone := Bucket{Client: server.client(), Name: bucket}
+	if seen, change := plan(t, alone); change.Action != engine.Unchanged || seen.Tags != nil || alone.RefuseRemoval(t.Context()) != "" {
+		t.Errorf("ours alone: %+v %+v", seen, change)
+	}
+}
+
 // A rule of somebody else stays as it is, whatever we do with ours.
 func TestLifecycleStep(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,9 @@ import (
 // that is made later gets them at the next run. What is nil is left alone.
 type bucketSettings struct {
 	site *site
+	// users of the realm, in a MinIO that others run: whose buckets are not these users' or our groups' is not known there. Nil in
+	// a MinIO of ours, where the prefix tells.
+	users func(context.Context) ([]string, error)
 	// quota in bytes, 0 for no limit.
 	quota *uint64
 	// versioning keeps old versions, or no new ones.
@@ -45,7 +48,11 @@ func (b *bucketSettings) Observe(ctx context.Context) ([]bucketSeen, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(each s3.BucketInfo) bool { return !b.ours(each.Name) })
+	known, err := b.known(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(each s3.BucketInfo) bool { return !b.ours(each.Name) || known != nil && !known[each.Name] })
 	seen, there := make([]bucketSeen, len(all)), make([]bool, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -69,6 +76,30 @@ func (b *bucketSettings) Observe(ctx context.Context) ([]bucketSeen, error) {
 		}
 	}
 	return list, nil
+}
+
+// known are the buckets of the realm's users, and of the groups whose policy is ours; nil for all of our prefixes.
+func (b *bucketSettings) known(ctx context.Context, client *s3.Client) (map[string]bool, error) {
+	if b.users == nil {
+		return nil, nil
+	}
+	tenancy := b.site.tenancy
+	policies, err := (&s3.Admin{Client: client}).Policies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	users, err := b.users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for name, document := range policies {
+		known[name] = strings.HasPrefix(name, tenancy.GroupPrefix) && s3.Owns(document, tenancy.Owner)
+	}
+	for _, name := range users {
+		known[tenancy.UserPrefix+name] = true
+	}
+	return known, nil
 }
 
 // gone tells a bucket that is not there any more.

@@ -25,6 +25,8 @@ type groupsSeen struct {
 	Roles  []keycloak.ClientRole
 	// Policies of MinIO as they stand there.
 	Policies map[string]json.RawMessage
+	// Taken are the names of buckets that groups of the realm would have and that somebody else has made, in a MinIO that others run.
+	Taken []string
 	// Directories from which a realm of ours takes users.
 	Directories []string
 }
@@ -53,6 +55,9 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 			return seen, err
 		}
 	}
+	if seen.Taken, err = g.takenBuckets(ctx, client, seen); err != nil {
+		return seen, err
+	}
 	if g.site.env.Platform.Auth.InstallsKeycloak() {
 		if seen.Directories, err = g.site.env.Keycloak.Realm.Federations(ctx); err != nil {
 			return seen, err
@@ -62,6 +67,29 @@ func (g *realmGroups) Observe(ctx context.Context) (groupsSeen, error) {
 		g.site.env.Warn("s3: " + doubt)
 	}
 	return seen, nil
+}
+
+// takenBuckets looks at the buckets of groups that have no policy yet.
+func (g *realmGroups) takenBuckets(ctx context.Context, client *s3.Client, seen groupsSeen) (taken []string, err error) {
+	owner := g.site.owner()
+	if owner == "" {
+		return nil, nil
+	}
+	tenancy, _ := g.others(seen)
+	for _, name := range tenancy.Groups {
+		bucket := s3.Bucket{Client: client, Name: tenancy.GroupPrefix + name, Owner: owner}
+		if seen.Policies[bucket.Name] != nil {
+			continue
+		}
+		found, err := bucket.Observe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if bucket.Theirs(found) {
+			taken = append(taken, bucket.Name)
+		}
+	}
+	return taken, nil
 }
 
 // doubts are what an admin may not expect: groups that the configuration names no longer and that keep their bucket, names
@@ -110,11 +138,17 @@ func (g *realmGroups) sharing(seen groupsSeen) (list []string) {
 	return list
 }
 
-// taken tells the groups that the realm alone knows and whose policy somebody else has written, in a MinIO that others run.
+// taken tells the groups that the realm alone knows and whose policy or bucket is somebody else's, in a MinIO that others run.
 func (g *realmGroups) taken(seen groupsSeen) (list []string) {
 	tenancy, _ := g.others(seen)
 	for _, name := range tenancy.Groups {
-		if want, err := policyOf(tenancy, name); err == nil && g.foreign(seen.Policies[want.Name], want.Policy) {
+		want, err := policyOf(tenancy, name)
+		switch {
+		case err != nil:
+		case slices.Contains(seen.Taken, want.Name):
+			list = append(list, "group "+name+" gets no bucket: "+want.Name+" of this MinIO was made by somebody else; if it is to be the group's: mc tag set ALIAS/"+want.Name+
+				` "owner=`+tenancy.Owner+`" (which replaces its tags)`)
+		case g.foreign(seen.Policies[want.Name], want.Policy):
 			list = append(list, "group "+name+" gets no bucket: policy "+want.Name+" of this MinIO was written by somebody else: mc admin policy info ALIAS "+want.Name)
 		}
 	}
@@ -209,7 +243,7 @@ func (g *realmGroups) opened(seen groupsSeen, others s3.Tenancy, name string) []
 	add := func(path, to string, do func(context.Context, *s3.Admin) error) {
 		list = append(list, correction{engine.Field{Path: "group " + name + ": " + path, To: to}, do})
 	}
-	if g.foreign(seen.Policies[want.Name], want.Policy) {
+	if g.foreign(seen.Policies[want.Name], want.Policy) || slices.Contains(seen.Taken, want.Name) {
 		return nil
 	}
 	if !same(seen.Policies[want.Name], want.Policy) {

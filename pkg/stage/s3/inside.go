@@ -53,7 +53,11 @@ func (s *site) buckets() ([]engine.Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		step := adminStep(s, s3.BucketID(bucket), func(c *s3.Client) s3.Bucket { return s3.Bucket{Client: c, Name: bucket} })
+		step := adminStep(s, s3.BucketID(bucket), func(c *s3.Client) s3.Bucket { return s3.Bucket{Client: c, Name: bucket, Owner: s.owner()} })
+		if s.owner() != "" {
+			// A bucket that a run has made and not marked, because it was killed, is known by the policy.
+			step.Needs = append(step.Needs, s3.PolicyID(bucket))
+		}
 		list = append(list, step.HoldingData("the files of group "+name))
 		needs = append(needs, step.ID)
 	}
@@ -64,6 +68,14 @@ func (s *site) buckets() ([]engine.Step, error) {
 	return append(list, engine.New(bucketsID, settings, needs...)), nil
 }
 
+// owner marks what is ours in a MinIO that others run; empty in one of ours, where all is.
+func (s *site) owner() string {
+	if s.env.Platform.S3.InstallsMinIO() {
+		return ""
+	}
+	return s.tenancy.Owner
+}
+
 // settings of the configuration; nil for none.
 func (s *site) settings() (*bucketSettings, error) {
 	wanted := s.env.Platform.S3
@@ -71,6 +83,9 @@ func (s *site) settings() (*bucketSettings, error) {
 		return nil, nil
 	}
 	settings := &bucketSettings{site: s, versioning: wanted.Versioning, versionDays: wanted.VersionDays}
+	if s.owner() != "" {
+		settings.users = s.users
+	}
 	if wanted.Quota != "" {
 		quantity, err := resource.ParseQuantity(wanted.Quota)
 		if err != nil {
@@ -80,6 +95,19 @@ func (s *site) settings() (*bucketSettings, error) {
 		settings.quota = &bytes
 	}
 	return settings, nil
+}
+
+// users are the names of the realm's users.
+func (s *site) users(ctx context.Context) ([]string, error) {
+	users, err := s.env.Keycloak.Realm.Users(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(users))
+	for i, each := range users {
+		names[i] = each.Username
+	}
+	return names, nil
 }
 
 // remote is a thing in MinIO that can be taken away.

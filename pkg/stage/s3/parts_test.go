@@ -93,6 +93,9 @@ func TestGroupsOfTheRealm(t *testing.T) {
 			s.Groups = append(s.Groups, keycloak.GroupRoles{Name: "new", Path: "new"})
 			s.Policies["projet-new"] = wide
 		}, "unchanged"},
+		"in others' MinIO, a bucket of theirs": {elsewhere, func(s *groupsSeen) {
+			s.Groups, s.Taken = append(s.Groups, keycloak.GroupRoles{Name: "new", Path: "new"}), []string{"projet-new"}
+		}, "unchanged"},
 		"with other issuers": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" }, func(s *groupsSeen) { s.Groups, s.Roles = nil, nil }, "unchanged"},
 		"dropped, and still in the realm": {func(c *platform.Config) { c.Auth.Groups = nil }, func(s *groupsSeen) {
 			s.Groups[0].Roles = []string{"projet-group1"}
@@ -143,6 +146,8 @@ func TestDoubtsAboutGroups(t *testing.T) {
 		"a directory": {nil, groupsSeen{Directories: []string{"staff"}}, []string{"users of the directory staff in realm datalab come with names that our sign-up has not checked"}},
 		"taken by others": {elsewhere, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}}, Policies: map[string]json.RawMessage{"projet-late": wide}},
 			[]string{"group late gets no bucket: policy projet-late of this MinIO was written by somebody else"}},
+		"a bucket of others": {elsewhere, groupsSeen{Groups: []keycloak.GroupRoles{{Name: "late", Path: "late"}}, Taken: []string{"projet-late"}},
+			[]string{`group late gets no bucket: projet-late of this MinIO was made by somebody else; if it is to be the group's: mc tag set ALIAS/projet-late "owner=kubectl-onyxia onyxia.demo.test"`}},
 		"in the configuration": {nil, groupsSeen{
 			Groups: []keycloak.GroupRoles{{Name: "group1", Path: "group1"}}, Roles: []keycloak.ClientRole{{Name: "projet-group1", Description: memberRole}},
 		}, nil},
