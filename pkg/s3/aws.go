@@ -106,7 +106,25 @@ func (f Federation) AWS() ([]Document, error) {
 		f.awsTrust(role, provider),
 		f.awsPolicy(role),
 		{Note: "Group buckets: AWS takes one value for each session tag, so a token cannot say several groups. Give each group a role of its own, or keep groups on MinIO or Ceph."},
+		f.uploads("aws"),
 	}, nil
+}
+
+// unfinished is how many days the parts of an upload are kept that nobody finishes.
+const unfinished = 7
+
+// uploads ends unfinished uploads, which MinIO does by itself.
+func (f Federation) uploads(aws string) Document {
+	rules := map[string]any{"Rules": []any{map[string]any{
+		"ID": "onyxia-unfinished-uploads", "Status": "Enabled", "Filter": map[string]any{"Prefix": ""},
+		"AbortIncompleteMultipartUpload": map[string]any{"DaysAfterInitiation": unfinished},
+	}}}
+	return Document{
+		Name: "lifecycle.json", Content: pretty(rules),
+		Command: fmt.Sprintf("%s s3api put-bucket-lifecycle-configuration --bucket %salice --lifecycle-configuration file://lifecycle.json", aws, f.Tenancy.UserPrefix),
+		Note: "For each bucket, here for that of alice: the parts of uploads that nobody finished stay, and take room or money, until such a rule removes them. " +
+			"The command replaces the rules that a bucket has.",
+	}
 }
 
 // tagsNote says who puts the tags there.

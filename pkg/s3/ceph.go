@@ -44,6 +44,7 @@ func (f Federation) Ceph(endpoint string) ([]Document, error) {
 		f.cephTrust(provider, role, iam),
 		f.cephPolicy(tenancy, role, iam),
 		f.cephUser(tenancy, role, iam),
+		f.uploads("aws --endpoint-url " + endpoint),
 	}, nil
 }
 
