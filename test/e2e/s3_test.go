@@ -304,7 +304,8 @@ func (b testbed) s3Trouble() {
 	if down.code == 0 || !strings.Contains(down.stdout+down.stderr, "waits for its OpenID provider") {
 		t.Errorf("Keycloak is down: exit code %d\n%s%s", down.code, down.stdout, down.stderr)
 	}
-	if refused := b.onyxia("s3", "configure", "--timeout", "20s"); refused.code == 0 || refused.stderr == "" {
+	refused := b.onyxia("s3", "configure", "--timeout", "20s")
+	if refused.code == 0 || !strings.Contains(refused.stderr, "no answer from Keycloak at ") || !strings.Contains(refused.stderr, "no pod to reach keycloak/keycloak-http") {
 		t.Errorf("configured without Keycloak: exit code %d\n%s%s", refused.code, refused.stdout, refused.stderr)
 	}
 	b.in("kubectl", "-n", "keycloak", "scale", "statefulset/keycloak", "--replicas=1")

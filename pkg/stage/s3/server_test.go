@@ -99,11 +99,12 @@ type minioProcess struct {
 	folder, address string
 	env             []string
 	process         *exec.Cmd
+	audit           *audit
 }
 
 func startMinIO(t *testing.T, root, password, issuer string) *minioProcess {
 	t.Helper()
-	m := &minioProcess{folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", testbed.Port(t)), env: []string{
+	m := &minioProcess{folder: t.TempDir(), audit: newAudit(t), address: fmt.Sprintf("127.0.0.1:%d", testbed.Port(t)), env: []string{
 		// Requests wait until the buckets are loaded. MinIO makes those anew that are removed meanwhile (cmd/bucket-metadata-sys.go
 		// concurrentLoad, seen on a running server).
 		"MINIO_SYNC_BOOT=on",
@@ -111,6 +112,7 @@ func startMinIO(t *testing.T, root, password, issuer string) *minioProcess {
 		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + issuer + "/.well-known/openid-configuration", "MINIO_IDENTITY_OPENID_CLIENT_ID=minio",
 		"MINIO_IDENTITY_OPENID_CLIENT_SECRET=console-only", "MINIO_IDENTITY_OPENID_CLAIM_NAME=policy", "MINIO_IDENTITY_OPENID_SCOPES=openid",
 	}}
+	m.env = append(m.env, m.audit.env()...)
 	m.run(t)
 	t.Cleanup(m.stop)
 	return m

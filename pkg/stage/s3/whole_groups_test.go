@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
+// login gives a user's credentials, by a token like that of Onyxia's web.
 func (w *whole) login(t *testing.T, name, password string) *s3.Client {
 	t.Helper()
 	s := w.site(t)
@@ -39,6 +40,7 @@ func (w *whole) user(t *testing.T, name string, groups ...string) (password stri
 	return password
 }
 
+// opens checks which buckets somebody may write to.
 func opens(t *testing.T, who string, c *s3.Client, bucket string, want bool) {
 	t.Helper()
 	_, err := c.CreateBucket(t.Context(), bucket)
@@ -116,6 +118,8 @@ func (w *whole) deleteGroup(t *testing.T, name string) {
 	}
 }
 
+// dropped: a group that the configuration names no longer keeps what it has, and that is said, until it is gone from the
+// realm. Its files stay in any case.
 func (w *whole) dropped(t *testing.T) {
 	password := w.user(t, "dora", "group1")
 	before := w.env.Platform.Auth.Groups

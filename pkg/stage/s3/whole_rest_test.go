@@ -50,6 +50,7 @@ func (w *whole) away(t *testing.T) {
 	}
 }
 
+// issuerAway: a MinIO that starts while Keycloak is down says so, and works by itself once that is back.
 func (w *whole) issuerAway(t *testing.T) {
 	w.minio.stop()
 	w.keycloak.Stop()
@@ -79,6 +80,7 @@ func (w *whole) issuerAway(t *testing.T) {
 	w.second(t)
 }
 
+// tags: tokens have the user's name, and for Ceph the groups, where AWS and Ceph look for them.
 func (w *whole) tags(t *testing.T) {
 	before := w.env.Platform.S3
 	defer func() {
@@ -211,6 +213,7 @@ func (w *whole) removed(t *testing.T) {
 	}
 }
 
+// external is the same MinIO, lent: its policies are still there, its clients are made anew.
 func (w *whole) external(t *testing.T) {
 	secret, err := w.cluster.Clientset().CoreV1().Secrets(w.env.Platform.S3.Namespace).Get(t.Context(), minio.RootSecret, metav1.GetOptions{})
 	if err != nil {
@@ -219,11 +222,26 @@ func (w *whole) external(t *testing.T) {
 	w.secret(t, "theirs", map[string]string{minio.RootUserKey: string(secret.Data[minio.RootUserKey]), minio.RootPasswordKey: string(secret.Data[minio.RootPasswordKey])})
 	s := &w.env.Platform.S3
 	s.Mode, s.URL, s.CredentialsSecret = "external", w.minio.url(), w.env.Platform.App.Namespace+"/theirs"
+	s.Quota = "1Gi"
+	uploads := &s3.Admin{Client: w.root(t)}
+	if _, err := uploads.Client.CreateBucket(t.Context(), "user-uploads"); err != nil {
+		t.Fatal(err)
+	}
 	done, err := apply(t.Context(), t, w.run(t, Options{Say: w.say}))
 	if err != nil || done[stage.S3ReadyID] != engine.Create || done["client.keycloak/minio"] != engine.Create || done["policy.s3/stsonly"] != "" {
 		t.Fatalf("%v, %v", done, err)
 	}
+	// What was made before it was lent is known by the policies.
+	if done["bucket.s3/projet-group1"] != engine.Configure || done[bucketsID] != engine.Configure {
+		t.Errorf("%v", done)
+	}
+	for bucket, want := range map[string]uint64{"user-uploads": 0, "user-ana": 1 << 30, "projet-group1": 1 << 30} {
+		if got, err := uploads.Quota(t.Context(), bucket); err != nil || got != want {
+			t.Errorf("quota of %s: %d %v", bucket, got, err)
+		}
+	}
 	w.second(t)
+	w.bucketOfOthers(t)
 	run := w.run(t, Options{})
 	run.Selected = func(s engine.Step) bool { return s.Stage == Name }
 	plan, err := run.PlanRemoval(t.Context(), nil)
@@ -239,5 +257,24 @@ func (w *whole) external(t *testing.T) {
 	}
 	if buckets := w.buckets(t); !slices.Contains(buckets, "projet-group1") || !slices.Contains(buckets, "user-ana") {
 		t.Errorf("buckets after the removal: %v", buckets)
+	}
+}
+
+// bucketOfOthers: a bucket that was there before a group of its name is not opened to the group.
+func (w *whole) bucketOfOthers(t *testing.T) {
+	t.Helper()
+	before := w.env.Platform.Auth.Groups
+	defer func() { w.env.Platform.Auth.Groups = before }()
+	if _, err := w.root(t).CreateBucket(t.Context(), "projet-accounts"); err != nil {
+		t.Fatal(err)
+	}
+	w.env.Platform.Auth.Groups = append(slices.Clone(before), "accounts")
+	asked := w.minio.mark(t)
+	_, err := apply(t.Context(), t, w.run(t, Options{}))
+	if err == nil || !strings.Contains(err.Error(), `bucket "projet-accounts" of this MinIO was there before`) {
+		t.Errorf("%v", err)
+	}
+	if writes := w.minio.writes(t, asked); len(writes) != 0 {
+		t.Errorf("to MinIO: %q", writes)
 	}
 }

@@ -3,7 +3,9 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -175,17 +177,20 @@ func (w *whole) serve(t *testing.T, ended chan error) {
 }
 
 func (w *whole) second(t *testing.T) {
-	mark := w.cluster.Mark(t)
+	mark, asked := w.cluster.Mark(t), w.minio.mark(t)
 	if done, err := apply(t.Context(), t, w.run(t, Options{})); err != nil || len(done) != 0 {
 		t.Fatalf("%v, %v", done, err)
 	}
 	if writes := mark.Writes(t); len(writes) != 0 {
 		t.Errorf("to the API server: %v", writes)
 	}
+	if writes := w.minio.writes(t, asked); len(writes) != 0 {
+		t.Errorf("to MinIO: %q", writes)
+	}
 }
 
 func (w *whole) proved(t *testing.T) {
-	mark, before := w.cluster.Mark(t), len(w.transcript())
+	mark, asked, before := w.cluster.Mark(t), w.minio.mark(t), len(w.transcript())
 	done, err := apply(t.Context(), t, w.run(t, Options{Say: w.say, Prove: true}))
 	if err != nil || len(done) != 1 || done[stage.S3ReadyID] != engine.Configure {
 		t.Fatalf("%v, %v", done, err)
@@ -196,7 +201,30 @@ func (w *whole) proved(t *testing.T) {
 	if writes := mark.Writes(t); len(writes) != 0 {
 		t.Errorf("to the API server: %v", writes)
 	}
+	w.proofOnly(t, w.minio.writes(t, asked))
 	w.leavesNothing(t)
+}
+
+// proofOnly checks that a second run with a proof asked MinIO for nothing but what that proof is, the attempts among it that are
+// refused.
+func (w *whole) proofOnly(t *testing.T, writes []string) {
+	t.Helper()
+	names := regexp.MustCompile(`proof-[a-z2-7]{8}`)
+	objects := regexp.MustCompile(`\.onyxia-proof/[a-z2-7]+`)
+	got := map[string]int{}
+	for _, each := range writes {
+		got[objects.ReplaceAllString(names.ReplaceAllString(each, "proof-NAME"), "OBJECT")]++
+	}
+	const user, group = " /user-onyxia-s3-proof-NAME", " /projet-onyxia-s3-proof-group"
+	want := map[string]int{
+		// Two users, and three tokens that anybody could sign.
+		"AssumeRoleSSOCommon /": 5,
+		"PutBucket" + user:      2, "PutObject" + user + "/OBJECT": 2, "PutObject" + user + "/OBJECT-of-a-stranger": 2, "DeleteObject" + user + "/OBJECT": 4, "DeleteBucket" + user: 2,
+		"PutBucket" + group: 1, "PutObject" + group + "/OBJECT": 1, "PutObject" + group + "/OBJECT-of-a-stranger": 1, "DeleteObject" + group + "/OBJECT": 2, "DeleteBucket" + group: 1,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("to MinIO: %v, want %v", got, want)
+	}
 }
 
 // stopped ends a proof at each of its lines, and does what a killed one leaves.
@@ -270,11 +298,3 @@ func (w *whole) buckets(t *testing.T) []string {
 	}
 	return names
 }
-
-// login gives a user's credentials, by a token like that of Onyxia's web.
-// opens checks which buckets somebody may write to.
-// dropped: a group that the configuration names no longer keeps what it has, and that is said, until it is gone from the
-// realm. Its files stay in any case.
-// issuerAway: a MinIO that starts while Keycloak is down says so, and works by itself once that is back.
-// tags: tokens have the user's name, and for Ceph the groups, where AWS and Ceph look for them.
-// external is the same MinIO, lent: its policies are still there, its clients are made anew.
