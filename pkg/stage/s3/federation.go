@@ -47,8 +47,9 @@ func openID(p platform.Platform) []s3.Document {
 		p.App.Namespace, minio.ClientSecret, p.DiscoveryURL(), platform.S3ConsoleClientID, minio.ClientSecretKey)
 	return []s3.Document{{
 		// An import begins with an empty configuration, so all else goes back in with it; "mc admin config set" would leave the rest
-		// alone, and takes the secret by its arguments only, where others read it. printf is the shell's own.
-		Command: `(saved=$(mktemp ./minio-config.XXXXXX) && mc admin config export ALIAS >"$saved" && new=$(grep -v '^identity_openid ' "$saved" && ` + provider +
+		// alone, and takes the secret by its arguments only, where others read it. printf is the shell's own. What the environment sets
+		// leaves names without keys in an export, which no import takes.
+		Command: `(saved=$(mktemp ./minio-config.XXXXXX) && mc admin config export ALIAS >"$saved" && new=$(grep -v -e '^identity_openid ' -e '^[a-z_]*\(:[^ =]*\)\{0,1\} *$' "$saved" && ` + provider +
 			`) && printf '%s\n' "$new" | mc admin config import ALIAS && mc --json admin service restart ALIAS)`,
 		Note: "Once: this MinIO has to trust tokens of the issuer. It has to reach the issuer's address and trust its certificate. This replaces its default OpenID provider, if it has one " +
 			"(one that its environment names, MINIO_IDENTITY_OPENID_..., counts more: change it there), and leaves the rest of its configuration. What that was before, secrets among it, is kept in a file minio-config.XXXXXX here.",
