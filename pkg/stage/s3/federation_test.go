@@ -94,7 +94,11 @@ func TestPrintedProvider(t *testing.T) {
 		unharmed(name)
 	}
 	for _, when := range []string{"first", "once more"} {
-		if out, err := sh.run(t, command); err != nil || strings.Contains(out, value) {
+		// A server that goes before it has answered is told as one that could not be restarted: mc asks twice.
+		cut := func(out string) bool {
+			return strings.Contains(out, "Setting new key has been successful") && strings.Contains(out, "Unable to restart the server")
+		}
+		if out, err := sh.run(t, command); err != nil && !cut(out) || strings.Contains(out, value) {
 			t.Fatalf("%s: %v\n%s", when, err, out)
 		}
 		var after string
