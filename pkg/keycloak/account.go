@@ -197,14 +197,23 @@ func (a *account) Plan(s accountSeen) engine.Change {
 	case s.blocked != "":
 		return engine.Change{Action: engine.Blocked, Fields: fields, Why: s.blocked, Fix: s.fix}
 	case s.locked:
-		return engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "serviceaccount.secret", Secret: true}},
-			Why: "the client is there with another secret, and gets ours; a second datalab on realm " + a.Realm + " would lose its login"}
+		return a.unlock()
 	case !s.there:
 		return engine.Change{Action: engine.Create}
 	case len(fields) > 0:
 		return engine.Change{Action: engine.Configure, Fields: fields}
 	}
 	return engine.Change{Action: engine.Unchanged}
+}
+
+// unlock gives the client that is there our secret. On a server of somebody else's it may be the account of another datalab.
+func (a *account) unlock() engine.Change {
+	change := engine.Change{Action: engine.Configure, Fields: []engine.Field{{Path: "serviceaccount.secret", Secret: true}},
+		Why: "the client is there with another secret, and gets ours"}
+	if a.BootstrapUser == "" {
+		change.Risk = "another datalab on realm " + a.Realm + " loses its login; if there is one, take another auth.realm"
+	}
+	return change
 }
 
 func (a *account) Apply(ctx context.Context, s accountSeen) error {

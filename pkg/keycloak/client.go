@@ -54,6 +54,7 @@ func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
 			prefix: "client.",
 			read:   func(ctx context.Context) (document, error) { return r.findClient(ctx, c.ID) },
 			want:   func(ctx context.Context, _ document) (document, error) { return r.wantedClient(ctx, c) },
+			risk:   func(s sight) string { return r.takingClient(c.ID, s) },
 			create: func(ctx context.Context, want document) error { return r.createClient(ctx, c, want) },
 			update: r.updateClient,
 			forget: r.clients.Forget,
@@ -63,6 +64,33 @@ func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
 		why:  "client " + c.ID + " was there before",
 	}
 	return engine.New(ClientStepID(c.ID), client, append(needs, r.ID())...)
+}
+
+// takingClient says what may end when a client of somebody else's becomes as we want it.
+func (r *Realm) takingClient(id string, s sight) string {
+	risk := "client " + id + " of realm " + r.name + " was made by somebody else: what logs in by it now may stop working"
+	wanted, _ := s.want["redirectUris"].(set)
+	var ends []string
+	for _, uri := range stringList(s.seen["redirectUris"]) {
+		if !slices.Contains(wanted, uri) {
+			ends = append(ends, place(uri))
+		}
+	}
+	if slices.Sort(ends); len(ends) > 0 {
+		risk += "; nobody logs in to " + strings.Join(slices.Compact(ends), ", ") + " by it any more"
+	}
+	if given, changes := s.want["secret"].(leaf); changes && !given.same(s.seen["secret"]) {
+		risk += "; its secret becomes another"
+	}
+	return risk
+}
+
+// place is the host of a redirect address, or the address itself where it names none.
+func place(uri string) string {
+	if parsed, err := url.Parse(uri); err == nil && parsed.Host != "" {
+		return parsed.Host
+	}
+	return uri
 }
 
 // ClientSecret reads the secret of a confidential client; *engine.NotYetError if there is no such client.

@@ -72,6 +72,7 @@ func formerUsers(ctx context.Context, t *testing.T, server *keycloaktest.Server)
 	for _, name := range []string{"bob.smith", "carol", strings.Repeat("d", 50)} {
 		l.byHand(ctx, t, "POST", "/users", document{"username": name, "email": name + "@example.org", "enabled": true})
 	}
+	l.agreed = &[]string{}
 	l.mustUp(ctx, t)
 	l.again()
 	told, err := l.realm.Doubts(ctx, Expected{Terms: true, MaxUsername: 49})

@@ -19,6 +19,8 @@ type object struct {
 	want func(ctx context.Context, seen document) (document, error)
 	// hindrance says what of somebody else's has to go first; nil where nothing can be in the way.
 	hindrance func(context.Context) (hindrance, error)
+	// risk says what it may cost to change this thing when somebody else made it; nil where that costs nothing.
+	risk func(sight) string
 	// create makes it, update merges into what was seen. Both are handed the wanted document with its leaves.
 	create func(ctx context.Context, want document) error
 	update func(ctx context.Context, seen, want document) error
@@ -70,7 +72,15 @@ func (o *object) Plan(s sight) engine.Change {
 	case o.replaces(s):
 		return engine.Change{Action: engine.Replace, Why: "Keycloak cannot change " + o.fixed, Fields: fields}
 	}
-	return engine.Change{Action: engine.Configure, Fields: fields}
+	return engine.Change{Action: engine.Configure, Fields: fields, Risk: o.taking(s)}
+}
+
+// taking says what it may cost to change a thing that somebody else made; empty for one of ours.
+func (o *object) taking(s sight) string {
+	if o.risk == nil || ours(s.seen) {
+		return ""
+	}
+	return o.risk(s)
 }
 
 func (o *object) replaces(s sight) bool {
@@ -105,7 +115,7 @@ func (o *object) write(ctx context.Context, s sight) error {
 	return o.adopt(ctx, err)
 }
 
-// adopt merges into a thing that turned out to be there already.
+// adopt merges into a thing that turned out to be there already, unless that has to be agreed to first.
 func (o *object) adopt(ctx context.Context, conflict error) error {
 	now, err := o.shown(ctx, func(now sight) bool { return now.seen != nil })
 	switch {
@@ -115,6 +125,9 @@ func (o *object) adopt(ctx context.Context, conflict error) error {
 		return fmt.Errorf("%w, but it is not among what the account that we log in with may see", conflict)
 	case len(now.want.differences("", now.seen)) == 0:
 		return nil
+	}
+	if risk := o.taking(now); risk != "" {
+		return fmt.Errorf("%w; %s: run the same command again to be asked", conflict, risk)
 	}
 	return o.update(ctx, now.seen, now.want)
 }

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/keycloaktest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -156,12 +159,33 @@ func serviceAccount(ctx context.Context, t *testing.T, server *keycloaktest.Serv
 	l.mustUp(ctx, t)
 }
 
-// realmBefore is a realm that somebody made before us: the account gets the rights that every step needs, and no more.
+// realmBefore is a realm that somebody made before us: it is not changed unless that was agreed to, once, and the account gets
+// the rights that every step needs, and no more.
 func realmBefore(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l := newLab(server, "before")
 	must(t, l.theirs.post(ctx, "/realms", document{"realm": "before", "enabled": true, "loginTheme": "base", "rememberMe": true}))
+	l.byHand(ctx, t, http.MethodPost, "/clients", document{"clientId": "minio", "secret": "theirs-0123456789", "redirectUris": []string{"https://their-console.example/*"}})
+	before := l.state(ctx, t)
+	err := l.up(ctx)
+	expect(t, err != nil && strings.Contains(err.Error(), "strangers may sign up to all of them"), "a realm of somebody else's, nobody agreed: %v", err)
+	if diff := cmp.Diff(before, l.state(ctx, t)); diff != "" {
+		t.Errorf("it was changed (-before +after):\n%s", diff)
+	}
+	l.agreed = &[]string{}
+	l.again()
+	_, plan := l.plan(ctx, t)
+	for _, s := range plan.Steps {
+		risky := s.ID == l.realm.ID() || s.ID == ClientStepID("minio")
+		expect(t, (s.Change.Risk != "") == risky, "%s has the risk %q", s.ID, s.Change.Risk)
+	}
 	l.mustUp(ctx, t)
+	l.agreed = nil
 	l.unchanged(ctx, t)
+	l.accessed = 10 * time.Minute
+	l.again()
+	_, plan = l.plan(ctx, t)
+	expect(t, strings.Contains(plan.Steps[1].Change.Risk, "hold for all of its applications"), "another change of their realm: %+v", plan.Steps[1].Change)
+	l.mustUp(ctx, t)
 	held, err := (&account{ServiceAccount: l.account, own: l.own}).held(ctx)
 	must(t, err)
 	roles := held.clientRoles("before-realm")
@@ -198,7 +222,11 @@ func twoDatalabs(ctx context.Context, t *testing.T, server *keycloaktest.Server)
 	lost.again()
 	_, plan := lost.plan(ctx, t)
 	change := plan.Steps[0].Change
-	expect(t, change.Action == engine.Configure && strings.Contains(change.Why, "would lose its login"), "a lost secret: %+v", change)
+	expect(t, change.Action == engine.Configure && strings.Contains(change.Risk, "loses its login"), "a lost secret: %+v", change)
+	lost.account.BootstrapUser = keycloaktest.AdminName
+	lost.again()
+	_, plan = lost.plan(ctx, t)
+	expect(t, plan.Steps[0].Change.Action == engine.Configure && plan.Steps[0].Change.Risk == "", "a lost secret on a server of ours: %+v", plan.Steps[0].Change)
 	foreign := newLab(server, "labthree")
 	must(t, foreign.theirs.post(ctx, "/realms/master/clients", document{"clientId": foreign.account.ID, "secret": "theirs-0123456789"}))
 	_, plan = foreign.plan(ctx, t)

@@ -85,6 +85,8 @@ type lab struct {
 	accessed  time.Duration
 	// patience with a server in trouble.
 	patience time.Duration
+	// agreed are the risks that a run asked about and that were agreed to; nil for nobody who agrees.
+	agreed *[]string
 	// theirs is a hand to do by hand what an admin does in the console.
 	theirs *Admin
 }
@@ -180,7 +182,14 @@ func (l *lab) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return run.Apply(ctx, plan, engine.Options{Timeout: time.Minute})
+	options := engine.Options{Timeout: time.Minute}
+	if l.agreed != nil {
+		options.Consent = func(_ context.Context, _ engine.ID, _, now engine.Change) error {
+			*l.agreed = append(*l.agreed, now.Risk)
+			return nil
+		}
+	}
+	return run.Apply(ctx, plan, options)
 }
 
 func (l *lab) mustUp(ctx context.Context, t testing.TB) {

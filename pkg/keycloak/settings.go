@@ -51,6 +51,7 @@ func (r *Realm) Step(s Settings, needs ...engine.ID) engine.Step {
 			want: func(ctx context.Context, seen document) (document, error) {
 				return r.wantedSettings(ctx, s, seen)
 			},
+			risk:   r.takingRealm,
 			create: r.createRealm,
 			update: r.updateRealm,
 			forget: r.forgetAll,
@@ -60,6 +61,15 @@ func (r *Realm) Step(s Settings, needs ...engine.ID) engine.Step {
 		why:  "realm " + r.name + " was there before",
 	}
 	return engine.New(r.ID(), self, needs...).HoldingData("the users of realm " + r.name)
+}
+
+// takingRealm says what it means to change the settings of a realm of somebody else's.
+func (r *Realm) takingRealm(s sight) string {
+	risk := "realm " + r.name + " was made by somebody else: these settings hold for all of its applications"
+	if s.want["registrationAllowed"] == true && s.seen["registrationAllowed"] != true {
+		risk += ", and strangers may sign up to all of them (auth.registration: false)"
+	}
+	return risk
 }
 
 func (r *Realm) wantedSettings(ctx context.Context, s Settings, seen document) (document, error) {

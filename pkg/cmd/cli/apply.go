@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,8 @@ type Apply struct {
 	WantsKeys bool
 
 	// keys are the flags about Vault's keys; nil for a command without them.
-	keys *KeyFlags
+	keys   *KeyFlags
+	asking sync.Mutex
 }
 
 // endTime bounds what is done after an interruption.
@@ -193,7 +195,14 @@ func (a *Apply) agree(plan engine.Plan) error {
 
 // consent is asked for what only came up during the apply.
 func (a *Apply) consent(_ context.Context, id engine.ID, planned, now engine.Change) error {
-	return a.Confirm(fmt.Sprintf("%s: the plan said %s, now it would be: %s %s", id, planned.Action, now.Action, now.Why+now.Risk))
+	// Steps that run at the same time may ask, and a person answers one question after another.
+	a.asking.Lock()
+	defer a.asking.Unlock()
+	what := strings.Join(slices.DeleteFunc([]string{now.Why, now.Risk}, func(s string) bool { return s == "" }), "; ")
+	if err := a.Confirm(fmt.Sprintf("%s: the plan said %s, now it would be: %s: %s", id, planned.Action, now.Action, what)); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // Confirm asks before something that has a risk.

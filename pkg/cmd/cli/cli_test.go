@@ -174,6 +174,21 @@ func TestRiskWithoutTerminal(t *testing.T) {
 	}
 }
 
+// What turned out graver during the apply is told in the error where nobody can be asked.
+func TestConsentWithoutTerminal(t *testing.T) {
+	streams, _, _, _ := genericiooptions.NewTestIOStreams()
+	a := &Apply{Options: New(streams, nil, "kubectl onyxia")}
+	now := engine.Change{Action: engine.Configure, Why: "it differs", Risk: "it is theirs"}
+	err := a.consent(t.Context(), "realm/a", engine.Change{Action: engine.Create}, now)
+	if !errors.Is(err, ErrUnasked) || !strings.Contains(err.Error(), "it differs; it is theirs: ") {
+		t.Errorf("got %v", err)
+	}
+	a.Yes = true
+	if err := a.consent(t.Context(), "realm/a", engine.Change{Action: engine.Create}, now); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Each error begins with "error:"; what follows its first line can be copied as it is.
 func TestReport(t *testing.T) {
 	right := kube.Right{Verb: "get", Resource: "secrets", Namespace: "lab"}
