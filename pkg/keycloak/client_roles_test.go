@@ -151,7 +151,7 @@ func (m *minioLab) changedByHand(t *testing.T) {
 
 func (m *minioLab) listing(t *testing.T) {
 	ctx := t.Context()
-	if err := m.realm.AddGroup(ctx, "late"); err != nil {
+	if _, err := m.realm.AddGroup(ctx, "late"); err != nil {
 		t.Fatal(err)
 	}
 	roles := m.realm.ClientRoles("minio")

@@ -298,14 +298,15 @@ func (r *Realm) Groups(ctx context.Context) ([]string, error) {
 	return paths, nil
 }
 
-// AddGroup makes a group by its path, and those above it. One that is there is no error.
-func (r *Realm) AddGroup(ctx context.Context, path string) error {
+// AddGroup makes a group by its path, and those above it. It tells whether it did: one that is there is no error.
+func (r *Realm) AddGroup(ctx context.Context, path string) (made bool, err error) {
 	r.forgetGroups()
 	defer r.forgetGroups()
 	path = strings.Trim(path, "/")
 	found, _, err := r.findGroup(ctx, path)
 	if err != nil || found != nil {
-		return err
+		return false, err
 	}
-	return r.makeGroup(ctx, path)
+	err = r.makeGroup(ctx, path)
+	return err == nil, err
 }

@@ -78,6 +78,7 @@ type world struct {
 	cluster *kubetest.Cluster
 	dns     *acmetest.DNS
 	ca      *acmetest.Authority
+	people  *people
 	mark    kubetest.Mark
 	asked   int
 }
@@ -107,6 +108,11 @@ func (w *world) setup(t *testing.T, file string, env *testscript.Env) error {
 			return err
 		}
 	}
+	if strings.Contains(needs, "keycloak") {
+		if err := w.keycloak(t, env); err != nil {
+			return err
+		}
+	}
 	if strings.Contains(needs, "names") {
 		if err := w.clusterDNS(t); err != nil {
 			return err
@@ -132,6 +138,9 @@ func (w *world) configuration(t *testing.T, env *testscript.Env) error {
 	text = append(text, chartDigests(t, w.charts)...)
 	if w.ca != nil {
 		text = fmt.Appendf(text, "tls: {acme: {server: %q, caBundle: acme-ca.pem}, dns: {provider: rfc2136, resolvers: [%q]}}\n", w.ca.Directory, w.dns.Addr)
+	}
+	if w.people != nil {
+		text = fmt.Appendf(text, "auth: {mode: keycloak, url: %q, credentialsSecret: onyxia/admin}\ntrust: {caBundle: keycloak-ca.pem}\n", w.people.server.URL)
 	}
 	return os.WriteFile(file, text, 0o600)
 }

@@ -98,7 +98,7 @@ func newPassword(o *cli.Options) *cobra.Command {
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
 				password, err := r.ResetPassword(ctx, args[0])
 				if err != nil {
-					return err
+					return unlisted(err)
 				}
 				fmt.Fprintf(o.ErrOut, "the temporary password of user %s, to be changed at the next login:\n", args[0])
 				_, err = fmt.Fprintln(o.Out, password)
@@ -147,27 +147,43 @@ func listUsers(o *cli.Options) *cobra.Command {
 func removeUser(o *cli.Options) *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
-		Use:        "remove NAME",
-		Short:      "Remove a user from the realm; namespaces, buckets and secrets of the name stay",
-		Long:       "Remove a user from the realm; namespaces, buckets and secrets of the name stay. It is asked first; where nobody can be\nasked, give --yes.",
+		Use:   "remove NAME",
+		Short: "Remove a user from the realm; namespaces, buckets and secrets of the name stay",
+		Long: "Remove a user from the realm; namespaces, buckets and secrets of the name stay, and whoever gets that name next has\n" +
+			"them. To keep the name taken, disable the account in Keycloak's console instead. It is asked first; where nobody can be\n" +
+			"asked, give --yes.",
 		Example:    "  " + o.Command + " auth user remove ana",
 		SuggestFor: []string{"delete", "uninstall"},
 		Args:       one("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-				if err := o.Ask(yes, fmt.Sprintf("Remove user %s from the realm?", args[0])); err != nil {
-					return fmt.Errorf("user %s would be removed: %w", args[0], err)
+				u, err := r.FindUser(ctx, args[0])
+				if err != nil {
+					return unlisted(err)
 				}
-				if err := r.DeleteUser(ctx, args[0]); err != nil {
+				question := fmt.Sprintf("Whoever gets the name %s next has its namespace, bucket and secrets; an account that is disabled in Keycloak's console keeps "+
+					"the name taken.\nRemove user %s from the realm?", u.Username, u.Username)
+				if err := o.Ask(yes, question); err != nil {
+					return fmt.Errorf("user %s would be removed: %w", u.Username, err)
+				}
+				if err := r.DeleteUser(ctx, u.Username); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(o.Out, "user.keycloak/%s deleted\n", args[0])
+				_, err = fmt.Fprintf(o.Out, "user.keycloak/%s deleted\n", u.Username)
 				return err
 			})
 		},
 	}
 	cli.AddYesFlag(cmd, &yes, "Remove without being asked")
 	return cli.Destroying(cmd)
+}
+
+// unlisted adds where the names are to an error about a user who is not there.
+func unlisted(err error) error {
+	if errors.Is(err, keycloak.ErrNoUser) {
+		return fmt.Errorf("%w; `kubectl onyxia auth user list` shows the names", err)
+	}
+	return err
 }
 
 // groups is `auth group`.
@@ -199,10 +215,15 @@ func addGroup(ctx context.Context, o *cli.Options, p platform.Platform, r *keycl
 	if err := p.CheckGroup(path); err != nil {
 		return err
 	}
-	if err := r.AddGroup(ctx, path); err != nil {
+	made, err := r.AddGroup(ctx, path)
+	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(o.Out, "group.keycloak/%s created\n", path); err != nil {
+	became := "unchanged"
+	if made {
+		became = "created"
+	}
+	if _, err := fmt.Fprintf(o.Out, "group.keycloak/%s %s\n", path, became); err != nil {
 		return err
 	}
 	list, err := r.Groups(ctx)

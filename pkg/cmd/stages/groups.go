@@ -35,7 +35,7 @@ func setGroups(o *cli.Options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
 				if err := r.SetGroups(ctx, args[0], args[1:]); err != nil {
-					return err
+					return unlisted(err)
 				}
 				_, err := fmt.Fprintf(o.Out, "user.keycloak/%s configured\n", args[0])
 				return err

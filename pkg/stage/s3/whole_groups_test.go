@@ -81,7 +81,7 @@ func (w *whole) people(t *testing.T) {
 func (w *whole) byHand(t *testing.T) {
 	realm := w.site(t).env.Keycloak.Realm
 	for _, path := range []string{"late", "UPPER"} {
-		if err := realm.AddGroup(t.Context(), path); err != nil {
+		if _, err := realm.AddGroup(t.Context(), path); err != nil {
 			t.Fatal(err)
 		}
 	}
