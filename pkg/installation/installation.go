@@ -176,7 +176,7 @@ func (i *Installation) Env(selected ...string) stage.Env {
 	}
 	env := stage.Env{
 		Platform: i.Platform, Profile: i.Profile, Kube: i.Kube, Helm: i.helm,
-		Present: present, Links: stage.NewLinks(), Warn: i.warn,
+		Present: present, Standing: i.Present, Links: stage.NewLinks(), Warn: i.warn,
 	}
 	if i.Platform.HasAuth() {
 		env.Keycloak = stage.NewKeycloak(i.Platform, i.Kube)

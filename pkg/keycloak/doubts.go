@@ -32,9 +32,7 @@ func (r *Realm) Doubts(ctx context.Context, e Expected) ([]string, error) {
 	if err != nil {
 		return doubts, err
 	}
-	if strings.EqualFold(self.text("sslRequired"), "none") {
-		doubts = append(doubts, "realm "+r.name+": it takes passwords over plain HTTP from anywhere: set Require SSL to \"External requests\" in its settings")
-	}
+	doubts = append(doubts, r.ownDoubts(self, e)...)
 	clients, err := r.clients.Get(ctx)
 	if err != nil {
 		return doubts, err
@@ -66,6 +64,29 @@ func (r *Realm) Doubts(ctx context.Context, e Expected) ([]string, error) {
 		}
 	}
 	return doubts, nil
+}
+
+// ownDoubts are about the realm's own settings, as they are to become.
+func (r *Realm) ownDoubts(self document, e Expected) (doubts []string) {
+	if strings.EqualFold(self.text("sslRequired"), "none") {
+		doubts = append(doubts, "realm "+r.name+": it takes passwords over plain HTTP from anywhere: set Require SSL to \"External requests\" in its settings")
+	}
+	if self["editUsernameAllowed"] == true {
+		doubts = append(doubts, "users of realm "+r.name+" may change their own name, and with it whose namespace, bucket and secrets they reach: switch off \"Edit username\" in its login settings")
+	}
+	verifies := self["verifyEmail"] == true
+	if wanted := e.Settings.VerifyEmail; wanted != nil {
+		verifies = *wanted
+	}
+	if verifies && e.Settings.SMTP == nil && child(self["smtpServer"]).text("host") == "" {
+		doubts = append(doubts, NoMailServer(r.name))
+	}
+	return doubts
+}
+
+// NoMailServer is the doubt about a realm whose new users wait for a mail that nobody sends.
+func NoMailServer(realm string) string {
+	return "realm " + realm + " asks new users to click in a mail, and has no mail server that sends it: none of them can log in; name one (auth.smtp), or set auth.login.verifyEmail to false"
 }
 
 // strayTerms tells that new users have to accept terms that are not there: their page says so and nothing else.

@@ -47,7 +47,15 @@ func doubts(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	expectDoubts(t, told, err, "plain HTTP", "client anyhost", "client star")
 	expect(t, len(l.watch.requests()) <= 10, "a plan with doubts: %v", l.watch.requests())
 
-	l.realmByHand(ctx, t, document{"sslRequired": "external"})
+	l.realmByHand(ctx, t, document{"sslRequired": "external", "editUsernameAllowed": true, "verifyEmail": true})
+	l.again()
+	told, err = l.realm.Doubts(ctx, expected)
+	expectDoubts(t, told, err, "client anyhost", "client star", "may change their own name")
+	expected.Settings.VerifyEmail = nil
+	l.again()
+	told, err = l.realm.Doubts(ctx, expected)
+	expectDoubts(t, told, err, "client anyhost", "client star", "may change their own name", "has no mail server")
+	l.realmByHand(ctx, t, document{"editUsernameAllowed": false, "verifyEmail": false})
 	for _, id := range []string{"star", "anyhost"} {
 		l.clientByHand(ctx, t, id, document{"enabled": false})
 	}
@@ -101,6 +109,29 @@ func expectDoubts(t *testing.T, told []string, err error, words ...string) {
 	for _, w := range words {
 		ok := slices.ContainsFunc(told, func(line string) bool { return strings.Contains(line, w) && strings.Contains(line, ": ") })
 		expect(t, ok, "no doubt about %q in %q", w, told)
+	}
+}
+
+func TestDoubtsAboutTheRealmItself(t *testing.T) {
+	yes, no := true, false
+	mail := map[string]any{"host": "mail.a.org"}
+	for name, tc := range map[string]struct {
+		self     document
+		settings Settings
+		want     string
+	}{
+		"nothing":                         {document{"sslRequired": "external", "editUsernameAllowed": false}, Settings{}, ""},
+		"names that people change":        {document{"editUsernameAllowed": true}, Settings{}, `"Edit username"`},
+		"it verifies by no mail server":   {document{"verifyEmail": true}, Settings{}, "auth.smtp"},
+		"it is to":                        {document{"smtpServer": map[string]any{}}, Settings{VerifyEmail: &yes}, "auth.login.verifyEmail"},
+		"it is not to any more":           {document{"verifyEmail": true}, Settings{VerifyEmail: &no}, ""},
+		"it verifies by a mail server":    {document{"verifyEmail": true, "smtpServer": mail}, Settings{}, ""},
+		"by one that it is about to have": {document{"verifyEmail": true}, Settings{SMTP: &SMTP{Host: "mail.a.org"}}, ""},
+	} {
+		got := strings.Join((&Realm{name: "datalab"}).ownDoubts(tc.self, Expected{Settings: tc.settings}), "\n")
+		if !strings.Contains(got, tc.want) || (got == "") != (tc.want == "") || strings.Contains(got, "\n") {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 

@@ -210,5 +210,8 @@ func (r *Realm) SendTestMail(ctx context.Context, address string) error {
 	if err := r.admin.remove(context.WithoutCancel(ctx), r.path("/users/"+id)); err != nil && sent == nil {
 		return err
 	}
+	if IsStatus(sent, http.StatusInternalServerError) {
+		return fmt.Errorf("%w; Keycloak could not hand the mail to the mail server, and its log says why", sent)
+	}
 	return sent
 }

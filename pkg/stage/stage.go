@@ -20,6 +20,8 @@ type Env struct {
 	Helm     *helm.Client
 	// Present are the stages of this datalab: those recorded in the cluster and those of this run.
 	Present map[string]bool
+	// Standing are those recorded in the cluster, from before this run.
+	Standing map[string]bool
 	// Keycloak is the connection to the realm; nil without auth.
 	Keycloak *Keycloak
 	// Links are the outputs that stages share.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -260,11 +261,15 @@ func testMail(o *cli.Options) *cobra.Command {
 		Short: "Send a mail by the realm's mail server, to see that it works",
 		Args:  one("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return inRealm(cmd.Context(), o, func(ctx context.Context, r *keycloak.Realm) error {
-				if err := r.SendTestMail(ctx, args[0]); err != nil {
+			return inDatalab(cmd.Context(), o, func(ctx context.Context, p platform.Platform, k *stage.Keycloak) error {
+				err := k.Realm.SendTestMail(ctx, args[0])
+				if keycloak.IsStatus(err, http.StatusInternalServerError) && p.Auth.InstallsKeycloak() {
+					return fmt.Errorf("%w: `kubectl -n %s logs statefulset/keycloak --tail 50`", err, p.Auth.Namespace)
+				}
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(o.Out, "a mail is on its way to %s\n", args[0])
+				_, err = fmt.Fprintf(o.Out, "a mail is on its way to %s\n", args[0])
 				return err
 			})
 		},

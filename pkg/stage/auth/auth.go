@@ -57,7 +57,7 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 		list = append(list, realm(env, reachID)...)
 	}
 	if !p.Auth.OtherIssuer() {
-		for _, doubt := range doubts(p) {
+		for _, doubt := range doubts(p, env.Standing["auth"]) {
 			env.Warn(doubt)
 		}
 	}

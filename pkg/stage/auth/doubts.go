@@ -5,18 +5,33 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
-// doubts are what may well go wrong and stops nothing, each in one line with its fix. They follow from the configuration.
-func doubts(p platform.Platform) []string {
+// doubts are what may well go wrong and stops nothing, each in one line with its fix. They follow from the configuration. Of a
+// realm that stands the realm itself tells what can be seen in it.
+func doubts(p platform.Platform, stands bool) []string {
 	var list []string
-	verified := p.Auth.Login.VerifyEmail != nil && *p.Auth.Login.VerifyEmail
+	verified := on(p.Auth.Login.VerifyEmail)
+	if verified && p.Auth.SMTP.Host == "" && p.Auth.InstallsKeycloak() && !stands {
+		list, verified = append(list, keycloak.NoMailServer(p.Auth.Realm)), false
+	}
+	if verified && on(p.Auth.Login.AcceptTerms) {
+		list = append(list, "the terms page may be empty for those who open the link of the mail (auth.login.verifyEmail) in another browser than the one they signed up in: tell them so, or set auth.login.acceptTerms to false")
+	}
+	if login, app := site(p.Issuer()), site(p.OnyxiaURL()); login != app {
+		list = append(list, "Keycloak is below "+login+" and Onyxia below "+app+", which browsers take for different sites: the first login may fail in Firefox; give Keycloak a name below "+app+" (auth.url)")
+	}
 	switch open := *p.Auth.Registration && !verified; {
 	case open && len(p.Auth.EmailDomains) > 0:
 		list = append(list, "anyone can sign up with an address of somebody else at "+strings.Join(p.Auth.EmailDomains, ", ")+", because none is verified: name a mail server (auth.smtp) that asks them (auth.login.verifyEmail), or set auth.registration to false")
@@ -30,6 +45,26 @@ func doubts(p platform.Platform) []string {
 		list = append(list, SameGroups(same))
 	}
 	return append(list, mailDoubts(p.Auth.SMTP)...)
+}
+
+// on tells a switch that is set to true.
+func on(key *bool) bool { return key != nil && *key }
+
+// site is what browsers call one: the registrable domain of an address, or its host where it has none.
+func site(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	host := parsed.Hostname()
+	if net.ParseIP(host) != nil {
+		return host
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil {
+		return host
+	}
+	return domain
 }
 
 // SameGroups is the doubt about groups whose paths end in one name: tokens give the last part of a group's path alone, and so does everything that is called after it.

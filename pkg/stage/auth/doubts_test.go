@@ -31,17 +31,28 @@ func TestDoubts(t *testing.T) {
 			change(s)
 		})
 	}
+	elsewhere := func(address string, login platform.Login) platform.Auth {
+		return platform.Auth{Mode: platform.AuthKeycloak, URL: address, CredentialsSecret: "n/s", Login: login}
+	}
 	always := []string{"verified identities only", "sandbox"}
 	for name, c := range map[string]struct {
 		auth platform.Auth
 		tls  platform.TLS
 		want []string
+		// stands is a datalab from before this run.
+		stands bool
 	}{
-		"open sign-up":                   {want: []string{"anyone can sign up"}},
-		"closed":                         {auth: closed},
-		"some may sign up":               {auth: platform.Auth{EmailDomains: []string{"a.org"}}, want: []string{"somebody else at a.org"}},
-		"two groups of one name":         {auth: platform.Auth{Registration: &no, Groups: []string{"a/x", "b/x", "y"}}, want: []string{"the groups a/x and b/x have the same last part"}},
-		"a realm that verifies":          {auth: platform.Auth{Login: platform.Login{VerifyEmail: &yes}}},
+		"open sign-up":           {want: []string{"anyone can sign up"}},
+		"closed":                 {auth: closed},
+		"some may sign up":       {auth: platform.Auth{EmailDomains: []string{"a.org"}}, want: []string{"somebody else at a.org"}},
+		"two groups of one name": {auth: platform.Auth{Registration: &no, Groups: []string{"a/x", "b/x", "y"}}, want: []string{"the groups a/x and b/x have the same last part"}},
+		"a realm that verifies":  {auth: platform.Auth{Login: platform.Login{VerifyEmail: &yes}}, want: []string{"has no mail server that sends it", "anyone can sign up"}},
+		"one that stands":        {auth: platform.Auth{Login: platform.Login{VerifyEmail: &yes}}, stands: true},
+		"one with a mail server": {auth: platform.Auth{Login: platform.Login{VerifyEmail: &yes}, SMTP: platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}}},
+		"one of somebody else's": {auth: elsewhere("https://sso.demo.test", platform.Login{VerifyEmail: &yes})},
+		"terms behind a mail": {auth: platform.Auth{Login: platform.Login{VerifyEmail: &yes, AcceptTerms: &yes}, Terms: map[string]string{"en": "https://a.org/t"}, SMTP: platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}},
+			want: []string{"the terms page may be empty"}},
+		"a Keycloak of another site":     {auth: elsewhere("https://sso.example.org", platform.Login{VerifyEmail: &yes}), want: []string{"the first login may fail in Firefox"}},
 		"a mail server that does not":    {auth: platform.Auth{Login: platform.Login{VerifyEmail: &no}, SMTP: platform.SMTP{Host: "mail.a.org", From: "lab@a.org"}}, want: []string{"anyone can sign up"}},
 		"a staging authority":            {auth: closed, tls: platform.TLS{ACME: platform.ACME{Server: "letsencrypt-staging"}}, want: []string{"tls.acme.server to letsencrypt"}},
 		"somebody else's certificate":    {auth: closed, tls: platform.TLS{Mode: "existing", ACME: platform.ACME{Server: "letsencrypt-staging"}}},
@@ -60,7 +71,7 @@ func TestDoubts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := doubts(p)
+			got := doubts(p, c.stands)
 			if len(got) != len(c.want) {
 				t.Fatalf("told %q, want %q", got, c.want)
 			}
@@ -73,6 +84,18 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
+// Two addresses are of one site by the list of public suffixes, not by their last two parts.
+func TestSite(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://auth.lab.demo.test/auth": "demo.test", "https://onyxia.a.co.uk": "a.co.uk", "https://onyxia.lab.github.io:8443": "lab.github.io",
+		"https://10.0.0.1/auth": "10.0.0.1", "https://sso": "sso",
+	} {
+		if got := site(address); got != want {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}
+
 // What is said of SES names the region and the domain, so that the command can be copied.
 func TestSESDoubtsNameRegionAndDomain(t *testing.T) {
 	p, err := platform.Complete(platform.Config{Domain: "demo.test", Auth: platform.Auth{SMTP: platform.SMTP{
@@ -81,7 +104,7 @@ func TestSESDoubtsNameRegionAndDomain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := strings.Join(doubts(p), "\n")
+	told := strings.Join(doubts(p, false), "\n")
 	for _, want := range []string{"--email-identity stats.example.org --region eu-west-3", "aws sesv2 get-account --region eu-west-3"} {
 		if !strings.Contains(told, want) {
 			t.Errorf("%q is not told in %q", want, told)
