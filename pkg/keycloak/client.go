@@ -32,12 +32,18 @@ type Client struct {
 	Lifespans ClientLifespans
 	// DefaultScopes that the client must have besides what the realm gives every client.
 	DefaultScopes []string
+	// WithoutScopes are scopes that the client must not have, neither always nor on request.
+	WithoutScopes []string
 	// FullScope puts every role of a user into the client's tokens, which mappers of roles need; false leaves it alone.
 	FullScope bool
 }
 
 // ProfileScope is the client scope by which tokens have the user's name, in the claim preferred_username.
 const ProfileScope = "profile"
+
+// RolesAsGroupsScope is a client scope that every realm has, and by default every client on request: whoever logs in may ask for
+// it. It writes the user's realm roles into the claim "groups", where they count as groups.
+const RolesAsGroupsScope = "microprofile-jwt"
 
 // PublicClient is a single-page application: authorization code flow with PKCE, served from the origins of its redirect URIs.
 func PublicClient(id string, origins []string, redirectURIs ...string) Client {
@@ -49,6 +55,9 @@ func ClientStepID(id string) engine.ID { return engine.ID("client.keycloak/" + i
 
 // ClientStep gives the step of a client. Removing it deletes the client if we made it.
 func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
+	r.mu.Lock()
+	r.leaving[c.ID] = c.WithoutScopes
+	r.mu.Unlock()
 	client := &removable{
 		object: object{
 			prefix: "client.",
@@ -149,7 +158,10 @@ func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
 		// without it a token has no "sub"; clients from before an upgrade may lack it
 		scopes = append(scopes, "basic")
 	}
-	want[defaultScopes] = including(scopes)
+	want[defaultScopes] = members{in: scopes, out: c.WithoutScopes}
+	if len(c.WithoutScopes) > 0 {
+		want[optionalScopes] = members{out: c.WithoutScopes}
+	}
 	if c.Confidential && c.Secret != nil {
 		given, err := c.Secret(ctx)
 		if err != nil {
@@ -171,60 +183,79 @@ func (c Client) attributes() document {
 	return attributes
 }
 
-// defaultScopes is a field that is shown with the client and written by an endpoint of its own. Sent at creation, it would
-// take the realm's own default scopes away.
-const defaultScopes = "defaultClientScopes"
+// The fields of scopes are shown with the client and written by endpoints of their own. Sent at creation, they would take the
+// realm's own scopes away.
+const (
+	defaultScopes  = "defaultClientScopes"
+	optionalScopes = "optionalClientScopes"
+)
 
 func (r *Realm) createClient(ctx context.Context, c Client, want document) error {
 	attributes := child(want["attributes"]).without()
 	attributes[mark] = maker
-	whole := want.without(defaultScopes).over(document{"clientId": c.ID})
+	whole := want.without(defaultScopes, optionalScopes).over(document{"clientId": c.ID})
 	whole["attributes"] = attributes
 	if _, err := r.admin.create(ctx, r.path("/clients"), whole); err != nil {
 		return err
-	}
-	if scopes, _ := want[defaultScopes].(including); len(scopes) == 0 {
-		return nil
 	}
 	r.clients.Forget()
 	made, err := r.findClient(ctx, c.ID)
 	if err != nil || made == nil {
 		return err
 	}
-	return r.addScopes(ctx, made, want)
+	return r.settleScopes(ctx, made, want)
 }
 
 // updateClient sends the whole client as the console does: from 26 on, fields that are left out are made up anew, such as the
 // web origins from the redirect URIs. Mappers are never among them: Keycloak would replace those that are there.
 func (r *Realm) updateClient(ctx context.Context, seen, want document) error {
-	if err := r.addScopes(ctx, seen, want); err != nil {
+	if err := r.settleScopes(ctx, seen, want); err != nil {
 		return err
 	}
-	want = want.without(defaultScopes)
-	if len(want.differences("", seen)) == 0 {
+	if len(want.without(defaultScopes, optionalScopes).differences("", seen)) == 0 {
 		return nil
 	}
 	return r.admin.put(ctx, r.clientPath(seen, ""), want.over(seen).without("protocolMappers", "access"))
 }
 
-func (r *Realm) addScopes(ctx context.Context, seen, want document) error {
-	wanted, _ := want[defaultScopes].(including)
-	there := stringList(seen[defaultScopes])
-	for _, name := range wanted {
-		if slices.Contains(there, name) {
-			continue
+// settleScopes gives a client the scopes that it lacks, and takes away those that it must not have.
+func (r *Realm) settleScopes(ctx context.Context, seen, want document) error {
+	for field, below := range map[string]string{defaultScopes: "/default-client-scopes/", optionalScopes: "/optional-client-scopes/"} {
+		wanted, _ := want[field].(members)
+		there := stringList(seen[field])
+		for _, name := range wanted.in {
+			if slices.Contains(there, name) {
+				continue
+			}
+			path, err := r.scopePath(ctx, seen, below, name)
+			if err != nil {
+				return err
+			}
+			if err := r.admin.put(ctx, path, nil); err != nil {
+				return err
+			}
 		}
-		scope, err := r.findScope(ctx, name)
-		if err != nil {
-			return err
-		}
-		if scope == nil {
-			return &Error{Method: http.MethodPut, Path: r.clientPath(seen, "/default-client-scopes"), Status: http.StatusNotFound,
-				Message: "realm " + r.name + " has no client scope " + name}
-		}
-		if err := r.admin.put(ctx, r.clientPath(seen, "/default-client-scopes/"+scope.text("id")), nil); err != nil {
-			return err
+		for _, name := range there {
+			if !wanted.unwanted(name) {
+				continue
+			}
+			path, err := r.scopePath(ctx, seen, below, name)
+			if err != nil {
+				return err
+			}
+			if err := r.admin.remove(ctx, path); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// scopePath is where a scope is given to a client, or taken from it.
+func (r *Realm) scopePath(ctx context.Context, client document, below, name string) (string, error) {
+	scope, err := r.findScope(ctx, name)
+	if err == nil && scope == nil {
+		err = &Error{Method: http.MethodPut, Path: r.clientPath(client, below), Status: http.StatusNotFound, Message: "realm " + r.name + " has no client scope " + name}
+	}
+	return r.clientPath(client, below+scope.text("id")), err
 }

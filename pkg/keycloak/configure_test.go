@@ -30,6 +30,7 @@ func TestRealServers(t *testing.T) {
 				{"failing runs", failingRuns},
 				{"expired token", expiredToken},
 				{"tokens", tokensOfUsers},
+				{"scopes on request", scopesOnRequest},
 				{"registration", registration},
 				{"mail", mail},
 				{"users", users},

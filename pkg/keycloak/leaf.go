@@ -55,6 +55,20 @@ func (s including) field(path string, seen any) engine.Field {
 	return engine.Field{Path: path, From: text(stringList(seen)), To: text(s.value(seen))}
 }
 
+// members is a list that holds some things, lacks others, and may hold more.
+type members struct{ in, out []string }
+
+func (m members) same(seen any) bool {
+	return including(m.in).same(seen) && !slices.ContainsFunc(stringList(seen), m.unwanted)
+}
+func (m members) value(seen any) any {
+	return slices.DeleteFunc(slices.Clone(stringList(including(m.in).value(seen))), m.unwanted)
+}
+func (m members) field(path string, seen any) engine.Field {
+	return engine.Field{Path: path, From: text(stringList(seen)), To: text(m.value(seen))}
+}
+func (m members) unwanted(name string) bool { return slices.Contains(m.out, name) }
+
 // secret is a value that is compared and never shown.
 type secret string
 

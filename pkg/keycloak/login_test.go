@@ -52,6 +52,78 @@ func tokensOfUsers(ctx context.Context, t *testing.T, server *keycloaktest.Serve
 	}
 }
 
+// scopesOnRequest: no scope that a user asks for at the login makes realm roles groups.
+func scopesOnRequest(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
+	l := newLab(server, "scopes")
+	l.mustUp(ctx, t)
+	password, err := l.realm.AddProofUser(ctx, "alice", "example.org", "group1")
+	must(t, err)
+	l.byHand(ctx, t, http.MethodPost, "/roles", document{"name": "group2"})
+	var role document
+	l.look(ctx, t, "/roles/group2", &role)
+	alice, err := l.realm.FindUser(ctx, "alice")
+	must(t, err)
+	l.byHand(ctx, t, http.MethodPost, "/users/"+alice.ID+"/role-mappings/realm", []document{role})
+	asked := func() []string {
+		t.Helper()
+		must(t, l.realm.AddProofClient(ctx, "proof", "onyxia"))
+		secret, err := l.realm.ClientSecret(ctx, "proof")
+		must(t, err)
+		response, err := http.PostForm(server.URL+"/realms/scopes/protocol/openid-connect/token", url.Values{"grant_type": {"password"}, "client_id": {"proof"},
+			"client_secret": {secret}, "username": {"alice"}, "password": {password}, "scope": {"openid " + RolesAsGroupsScope}})
+		must(t, err)
+		defer response.Body.Close()
+		var got struct {
+			tokens
+			Error string `json:"error"`
+		}
+		must(t, json.NewDecoder(response.Body).Decode(&got))
+		must(t, l.realm.DeleteProofClient(ctx, "proof"))
+		if got.Error == "invalid_scope" {
+			return nil
+		}
+		claims, err := ParseClaims(got.AccessToken)
+		must(t, err)
+		return claims.List("groups")
+	}
+	groups := asked()
+	expect(t, groups == nil || slices.Equal(groups, []string{"group1"}), "groups of a token asked with the scope: %q", groups)
+
+	// somebody gives it back by hand, and another scope that does no harm
+	onyxia, err := l.theirs.Realm("scopes").findClient(ctx, "onyxia")
+	must(t, err)
+	scope, err := l.theirs.Realm("scopes").findScope(ctx, RolesAsGroupsScope)
+	must(t, err)
+	l.byHand(ctx, t, http.MethodPost, "/client-scopes", document{"name": "theirs", "protocol": "openid-connect"})
+	theirs, err := l.theirs.Realm("scopes").findScope(ctx, "theirs")
+	must(t, err)
+	for _, id := range []string{scope.text("id"), theirs.text("id")} {
+		l.byHand(ctx, t, http.MethodPut, "/clients/"+onyxia.text("id")+"/optional-client-scopes/"+id, nil)
+	}
+	groups = asked()
+	expect(t, slices.Contains(groups, "group2"), "with the scope the token has no roles, so this test shows nothing: %q", groups)
+	for _, below := range []string{"/optional-client-scopes/", "/default-client-scopes/"} {
+		l.again()
+		_, plan := l.plan(ctx, t)
+		lines := differing(plan)
+		expect(t, len(lines) == 1 && strings.HasPrefix(lines[0], "client.keycloak/onyxia configure [client."), "%s: %q", below, lines)
+		must(t, plan.Err())
+		l.mustUp(ctx, t)
+		l.unchanged(ctx, t)
+		now, err := l.theirs.Realm("scopes").findClient(ctx, "onyxia")
+		must(t, err)
+		for _, field := range []string{defaultScopes, optionalScopes} {
+			expect(t, !slices.Contains(stringList(now[field]), RolesAsGroupsScope), "%s: %s", field, now.text(field))
+		}
+		expect(t, slices.Contains(stringList(now[optionalScopes]), "theirs"), "their scope is gone: %s", now.text(optionalScopes))
+		groups = asked()
+		expect(t, groups == nil || slices.Equal(groups, []string{"group1"}), "groups after the repair: %q", groups)
+		if below == "/optional-client-scopes/" {
+			l.byHand(ctx, t, http.MethodPut, "/clients/"+onyxia.text("id")+"/default-client-scopes/"+scope.text("id"), nil)
+		}
+	}
+}
+
 // browser is an HTTP client with cookies that are also kept when they are "secure": browsers do so on loopback.
 type browser struct {
 	cookies map[string]string

@@ -32,6 +32,13 @@ func GroupsMapper(claim string) Mapper {
 	})}
 }
 
+// SoleGroupsMapper is GroupsMapper for a client whose groups decide what people may do.
+func SoleGroupsMapper(claim string) Mapper {
+	m := GroupsMapper(claim)
+	m.Sole = true
+	return m
+}
+
 // RealmRolesMapper adds the names of a user's realm roles as a list.
 func RealmRolesMapper(claim string) Mapper {
 	return Mapper{Name: claim, Type: "oidc-usermodel-realm-role-mapper", Config: inTokens(map[string]string{

@@ -138,7 +138,7 @@ func proofClient(id string, original document, more []Mapper) document {
 	whole := own.over(original.without("id", "secret", "registrationAccessToken", "access", "rootUrl", "adminUrl", "baseUrl",
 		"authenticationFlowBindingOverrides", "authorizationServicesEnabled", "authorizationSettings", "attributes"))
 	whole["attributes"] = attributes
-	for _, scopes := range []string{defaultScopes, "optionalClientScopes"} {
+	for _, scopes := range []string{defaultScopes, optionalScopes} {
 		if whole[scopes] == nil {
 			// without the field Keycloak gives the client those of the realm
 			whole[scopes] = []string{}

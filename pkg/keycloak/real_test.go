@@ -146,6 +146,9 @@ func (l *lab) steps() []engine.Step {
 	s3.Lifespans = ClientLifespans{AccessToken: week, SessionIdle: week, SessionMax: week}
 	minio := Client{ID: "minio", Confidential: true, Secret: given(minioSecret), StandardFlow: true,
 		RedirectURIs: []string{"https://minio-console.lab.demo.test/*", "https://minio.lab.demo.test/*"}}
+	for _, c := range []*Client{&app, &s3} {
+		c.WithoutScopes = []string{RolesAsGroupsScope}
+	}
 	vault := PublicClient("vault", []string{"https://onyxia.demo.test", "https://vault.lab.demo.test"}, "https://onyxia.demo.test/*", "https://vault.lab.demo.test/*")
 	return engine.Stage("auth",
 		l.account.Step(l.own),
@@ -155,7 +158,7 @@ func (l *lab) steps() []engine.Step {
 		r.RequiredActionStep(RequiredAction{Alias: Terms, On: true}),
 		r.GroupStep("group1"), r.GroupStep("group2"), r.GroupStep("parent/child"), r.GroupStep("parent/other"),
 		r.RoleStep("onyxia-admin"), r.RoleStep("onyxia-user"),
-		r.ClientStep(app), r.MapperStep("onyxia", GroupsMapper("groups")), r.MapperStep("onyxia", HardcodedClaim("site", "site", "demo")),
+		r.ClientStep(app), r.MapperStep("onyxia", SoleGroupsMapper("groups")), r.MapperStep("onyxia", HardcodedClaim("site", "site", "demo")),
 		r.ClientStep(minio), r.MapperStep("minio", HardcodedClaim("policy", "policy", "stsonly")),
 		r.ClientStep(s3), r.MapperStep("onyxia-minio", HardcodedClaim("policy", "policy", "stsonly")),
 		r.MapperStep("onyxia-minio", AudienceMapper("audience", "minio"), ClientStepID("minio")),

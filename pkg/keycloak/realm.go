@@ -37,11 +37,13 @@ type Realm struct {
 
 	mu       sync.Mutex
 	children map[string]*engine.Shared[[]document]
+	// leaving are the scopes that the step of a client takes from it (Client.WithoutScopes).
+	leaving map[string][]string
 }
 
 // Realm gives a realm of the server, there or not. Steps that are to share their reads have to come from the same Realm.
 func (a *Admin) Realm(name string) *Realm {
-	r := &Realm{admin: a, name: name, children: map[string]*engine.Shared[[]document]{}}
+	r := &Realm{admin: a, name: name, children: map[string]*engine.Shared[[]document]{}, leaving: map[string][]string{}}
 	r.self = engine.NewShared(r.readSelf)
 	r.clients = r.listing("/clients")
 	r.scopes = r.listing("/client-scopes")

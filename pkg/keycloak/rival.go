@@ -3,6 +3,7 @@ package keycloak
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,7 @@ import (
 const nameClaim = "preferred_username"
 
 // rival finds a mapper that writes the claim of another one into the access tokens of the same client: among the client's own
-// mappers, and those of its default scopes. One that writes the same is none. One that writes the user's name out of anything
+// mappers, and those of its scopes, also of those that a user may ask for, but for scopes that the client's step takes away. One that writes the same is none. One that writes the user's name out of anything
 // but the name is a rival too: people may change their other attributes, and the name says whose things they reach.
 func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance, error) {
 	own, id, want := m.Config["claim.name"], client.text("clientId"), m.document()
@@ -34,7 +35,13 @@ func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance
 			return found(claim, name, "client "+id, fmt.Sprintf("delete the mapper %q of %s-dedicated", name, id)), nil
 		}
 	}
-	for _, name := range stringList(client[defaultScopes]) {
+	r.mu.Lock()
+	leaving := r.leaving[id]
+	r.mu.Unlock()
+	for _, name := range slices.Concat(stringList(client[defaultScopes]), stringList(client[optionalScopes])) {
+		if slices.Contains(leaving, name) {
+			continue
+		}
 		scope, err := r.findScope(ctx, name)
 		if err != nil {
 			return hindrance{}, err

@@ -19,11 +19,12 @@ func nameFrom(attribute string) map[string]any {
 }
 
 func TestRival(t *testing.T) {
-	r := &Realm{name: "datalab"}
+	r := &Realm{name: "datalab", leaving: map[string][]string{"onyxia-minio": {"leaves"}}}
 	r.scopes = engine.NewShared(func(context.Context) ([]document, error) {
 		return []document{
 			{"name": "profile", "protocolMappers": []any{nameFrom("username")}},
 			{"name": "wide", "protocolMappers": []any{asShown("guests", "policy", "true")}},
+			{"name": "leaves", "protocolMappers": []any{asShown("roles", "policy", "true")}},
 			{"name": "alike", "protocolMappers": []any{map[string]any(ClientRolesMapper("", "minio", "policy").document().over(document{"name": "theirs"}))}},
 		}, nil
 	})
@@ -31,19 +32,22 @@ func TestRival(t *testing.T) {
 	for name, tc := range map[string]struct {
 		mappers, scopes []any
 		want            string
+		optional        []any
 	}{
-		"none":                     {[]any{asShown("s3 policy", "policy", "true"), asShown("groups", "groups", "true")}, []any{"profile"}, ""},
-		"that of the guide":        {[]any{asShown("policy", "policy", "true")}, nil, `mapper "policy" of client onyxia-minio writes the claim "policy" too`},
-		"a part of the claim":      {[]any{asShown("x", "policy.more", "true")}, nil, `mapper "x"`},
-		"another that begins so":   {[]any{asShown("x", "policy_of", "true")}, nil, ""},
-		"not into access tokens":   {[]any{asShown("x", "policy", "false")}, nil, ""},
-		"in a default scope":       {nil, []any{"profile", "wide"}, `mapper "guests" of client scope wide`},
-		"the name, out of another": {[]any{nameFrom("nickname")}, []any{"profile"}, `mapper "nickname" of client onyxia-minio writes the claim "preferred_username" too`},
-		"the name, once more":      {[]any{nameFrom("username")}, []any{"profile"}, ""},
-		"one that writes alike":    {nil, []any{"alike"}, ""},
-		"a scope that is nowhere":  {nil, []any{"gone"}, ""},
+		"in a scope on request":    {nil, []any{"profile"}, `mapper "guests" of client scope wide`, []any{"address", "wide"}},
+		"in one that leaves":       {nil, []any{"leaves"}, "", []any{"leaves"}},
+		"none":                     {[]any{asShown("s3 policy", "policy", "true"), asShown("groups", "groups", "true")}, []any{"profile"}, "", nil},
+		"that of the guide":        {[]any{asShown("policy", "policy", "true")}, nil, `mapper "policy" of client onyxia-minio writes the claim "policy" too`, nil},
+		"a part of the claim":      {[]any{asShown("x", "policy.more", "true")}, nil, `mapper "x"`, nil},
+		"another that begins so":   {[]any{asShown("x", "policy_of", "true")}, nil, "", nil},
+		"not into access tokens":   {[]any{asShown("x", "policy", "false")}, nil, "", nil},
+		"in a default scope":       {nil, []any{"profile", "wide"}, `mapper "guests" of client scope wide`, nil},
+		"the name, out of another": {[]any{nameFrom("nickname")}, []any{"profile"}, `mapper "nickname" of client onyxia-minio writes the claim "preferred_username" too`, nil},
+		"the name, once more":      {[]any{nameFrom("username")}, []any{"profile"}, "", nil},
+		"one that writes alike":    {nil, []any{"alike"}, "", nil},
+		"a scope that is nowhere":  {nil, []any{"gone"}, "", nil},
 	} {
-		got, err := r.rival(t.Context(), document{"clientId": "onyxia-minio", "protocolMappers": tc.mappers, defaultScopes: tc.scopes}, ours)
+		got, err := r.rival(t.Context(), document{"clientId": "onyxia-minio", "protocolMappers": tc.mappers, defaultScopes: tc.scopes, optionalScopes: tc.optional}, ours)
 		if err != nil || !strings.HasPrefix(got.why, tc.want) || (got.why == "") != (tc.want == "") {
 			t.Errorf("%s: %q, %v", name, got.why, err)
 		}

@@ -29,7 +29,7 @@ func realm(env stage.Env, server ...engine.ID) []engine.Step {
 		r.UserProfileStep(userProfile(p)),
 		r.ClientStep(onyxiaClient(p)),
 		r.MapperStep(p.Auth.ClientID, keycloak.AudienceMapper("audience", p.Auth.ClientID)),
-		r.MapperStep(p.Auth.ClientID, keycloak.GroupsMapper(p.Auth.GroupsClaim)),
+		r.MapperStep(p.Auth.ClientID, keycloak.SoleGroupsMapper(p.Auth.GroupsClaim)),
 		r.MapperStep(p.Auth.ClientID, keycloak.RealmRolesMapper("roles")),
 	}
 	if accept := p.Auth.Login.AcceptTerms; accept != nil {
@@ -123,5 +123,6 @@ func mailPassword(ctx context.Context, env stage.Env, named string) (string, err
 func onyxiaClient(p platform.Platform) keycloak.Client {
 	c := keycloak.PublicClient(p.Auth.ClientID, []string{p.OnyxiaURL()}, p.OnyxiaURL()+"/*")
 	c.PostLogoutRedirectURIs = []string{"+"}
+	c.WithoutScopes = []string{keycloak.RolesAsGroupsScope}
 	return c
 }

@@ -59,6 +59,7 @@ func webClient(p platform.Platform) keycloak.Client {
 	c.PostLogoutRedirectURIs = []string{"+"}
 	// The name comes from the one, the policies of groups need the other.
 	c.DefaultScopes, c.FullScope = []string{keycloak.ProfileScope}, true
+	c.WithoutScopes = []string{keycloak.RolesAsGroupsScope}
 	session := p.Auth.SessionTime()
 	c.Lifespans = keycloak.ClientLifespans{AccessToken: p.S3.CredentialsTime(), SessionIdle: session, SessionMax: session}
 	return c

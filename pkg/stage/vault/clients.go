@@ -29,6 +29,7 @@ func (s *site) clients() []engine.Step {
 		list = append(list, s.client(keycloak.Client{
 			ID: uiClient, Name: "Vault's own pages", Confidential: true, StandardFlow: true,
 			RedirectURIs: []string{p.VaultURL() + "/ui/vault/auth/" + uiAuth + "/oidc/callback"}, WebOrigins: []string{p.VaultURL()},
+			WithoutScopes: []string{keycloak.RolesAsGroupsScope},
 		})...)
 	}
 	return list
@@ -46,8 +47,7 @@ func (s *site) client(c keycloak.Client) []engine.Step {
 // mappers are what is put into the tokens of a client.
 func (s *site) mappers(client string) []keycloak.Mapper {
 	// Whatever stands in that claim opens the folders of those groups.
-	groups := keycloak.GroupsMapper(s.env.Platform.Auth.GroupsClaim)
-	groups.Sole = true
+	groups := keycloak.SoleGroupsMapper(s.env.Platform.Auth.GroupsClaim)
 	forVault := keycloak.AudienceMapper(audience, platform.VaultClientID)
 	switch client {
 	case platform.VaultClientID:
@@ -65,7 +65,7 @@ func (s *site) mappers(client string) []keycloak.Mapper {
 func webClient(p platform.Platform) keycloak.Client {
 	c := keycloak.PublicClient(platform.VaultClientID, []string{p.OnyxiaURL(), p.VaultURL()}, p.OnyxiaURL()+"/*", p.VaultURL()+"/*")
 	c.PostLogoutRedirectURIs = []string{"+"}
-	c.DefaultScopes = []string{keycloak.ProfileScope}
+	c.DefaultScopes, c.WithoutScopes = []string{keycloak.ProfileScope}, []string{keycloak.RolesAsGroupsScope}
 	return c
 }
 
