@@ -232,9 +232,10 @@ func (l *lab) refusals(ctx context.Context, t *testing.T, b *browser, page strin
 		{"bob", "bob@evil.org", ""},
 		{"bob", "bob@notexample.org", ""},
 	}
+	expect(t, strings.Contains(html.UnescapeString(page), usernameMessage), "the form does not say which names will do: %s", page)
 	if info.Features.FoldsUsernames {
-		// the server takes "Robert" for "robert"; what refuses it is the browser, by this pattern
-		expect(t, strings.Contains(html.UnescapeString(page), `pattern="`+usernameInput+`"`), "the form has no pattern by which a browser refuses capitals")
+		// the server takes "Robert" for "robert"; the page of Onyxia's theme refuses it by this pattern
+		expect(t, strings.Contains(html.UnescapeString(page), `pattern="`+usernameInput+`"`), "the form has no pattern by which a theme refuses capitals")
 	} else {
 		refused = append(refused, struct{ name, address, words string }{"Robert", "robert@example.org", usernameMessage})
 	}

@@ -77,9 +77,12 @@ func (r *Realm) wantedProfile(ctx context.Context, p UserProfile, seen document)
 		"pattern": document{"pattern": UsernamePattern, "error-message": usernameMessage},
 		"length":  document{"max": p.MaxUsername},
 	}}
+	// the rule stands below the field as well: where capitals are made small nobody is told of them
+	annotations := document{"inputHelperTextAfter": usernameMessage}
 	if info.Features.FoldsUsernames {
-		username["annotations"] = document{"inputTypePattern": usernameInput}
+		annotations["inputTypePattern"] = usernameInput
 	}
+	username["annotations"] = annotations
 	email, err := wantedEmail(p.EmailDomains, child(child(seen["attributes"])["email"]))
 	if err != nil {
 		return nil, err

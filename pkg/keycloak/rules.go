@@ -16,8 +16,10 @@ func validUsername(name string) bool {
 	return ok && err == nil
 }
 
-// usernameInput is the same for the browser's own check of a form field, which is anchored and wants the dash escaped. From 24
-// on the server makes names lower case before it looks at them, so only the browser can refuse capitals.
+// usernameInput is the same for the browser's own check of a form field, which is anchored and wants the dash escaped. From 23
+// on the server makes names lower case before it looks at them, so only a page could refuse capitals. That of Onyxia's theme
+// does, by this pattern. Keycloak's own asks the browser to check nothing (novalidate; seen on 26.5.6), and Robert becomes
+// robert there.
 const usernameInput = `[a-z0-9]([a-z0-9\-]*[a-z0-9])?`
 
 // usernameMessage is told to people. It stands here in words because the messages that themes bring differ by their version;

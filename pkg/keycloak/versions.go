@@ -46,8 +46,8 @@ type Features struct {
 	ProfileSwitch bool
 	// UnmanagedAttributes says that the user profile has a policy for attributes that it does not name.
 	UnmanagedAttributes bool
-	// FoldsUsernames says that a name in capitals is made lower case before the profile looks at it, so that only the
-	// browser can refuse it.
+	// FoldsUsernames says that a name in capitals is made lower case before the profile looks at it, so that only the page
+	// can refuse it; that of Onyxia's theme does.
 	FoldsUsernames bool
 	// BasicScope says that the claims sub and auth_time come from the client scope "basic".
 	BasicScope bool

@@ -478,10 +478,12 @@ func TestSignUpInBrowser(t *testing.T) {
 			chromedp.Click(`//a[contains(@href, "registration")]`, chromedp.BySearch),
 			// the page that is being left has a #username as well
 			chromedp.WaitVisible("#email", chromedp.ByQuery),
-			fill("Dave.B"), chromedp.Submit("#username", chromedp.ByQuery),
+			// the rule stands below the field before anybody breaks it
 			shows("Lower-case letters, digits and dashes; no dash at either end"),
+			fill("Dave.B"), chromedp.Submit("#username", chromedp.ByQuery),
+			eventually(`document.querySelector("#input-error-username")?.innerText.includes("no dash at either end")`),
 			chromedp.WaitVisible("#email", chromedp.ByQuery),
-			// Keycloak makes capitals small before it looks. The page of Onyxia's theme refuses them: see TestOnyxiaInBrowser.
+			// Keycloak makes capitals small before it looks, and its page does not refuse them. That of Onyxia's theme does: see TestOnyxiaInBrowser.
 			fill(strings.ToUpper(name)),
 		)
 		if err != nil {
