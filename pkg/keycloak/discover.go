@@ -27,11 +27,12 @@ type Discovery struct {
 
 const wellKnown = "/.well-known/openid-configuration"
 
-// Discover fetches and checks the discovery document of any issuer, Keycloak or not. What cannot work is an error; what may is
-// among the Doubts.
-func Discover(ctx context.Context, client *http.Client, issuer string) (Discovery, error) {
+// Discover fetches and checks the discovery document of any issuer, Keycloak or not, as a page of that origin does. What cannot
+// work is an error; what may is among the Doubts.
+func Discover(ctx context.Context, client *http.Client, issuer, origin string) (Discovery, error) {
 	var d Discovery
-	if err := fetchJSON(ctx, client, strings.TrimRight(issuer, "/")+wellKnown, &d); err != nil {
+	header, err := fetchJSON(ctx, client, strings.TrimRight(issuer, "/")+wellKnown, origin, &d)
+	if err != nil {
 		return d, fmt.Errorf("issuer %s: %w", issuer, err)
 	}
 	if d.Issuer != issuer {
@@ -46,13 +47,13 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (Discover
 	var keys struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := fetchJSON(ctx, client, d.JWKSURI, &keys); err != nil {
+	if _, err := fetchJSON(ctx, client, d.JWKSURI, "", &keys); err != nil {
 		return d, fmt.Errorf("signing keys of issuer %s: %w", issuer, err)
 	}
 	if d.Keys = len(keys.Keys); d.Keys == 0 {
 		return d, fmt.Errorf("issuer %s publishes no signing keys at %s", issuer, d.JWKSURI)
 	}
-	d.Doubts = d.doubts()
+	d.Doubts = append(d.doubts(), unreadable(header, origin)...)
 	return d, nil
 }
 
@@ -70,24 +71,36 @@ func (d Discovery) doubts() []string {
 	return doubts
 }
 
-// fetchJSON gets a public document.
-func fetchJSON(ctx context.Context, client *http.Client, address string, out any) error {
+// unreadable doubts that a page of that origin may read the answers of the issuer (the CORS protocol of the Fetch standard).
+func unreadable(header http.Header, origin string) []string {
+	if allowed := header.Get("Access-Control-Allow-Origin"); allowed == "*" || allowed == origin {
+		return nil
+	}
+	return []string{"it does not let pages of " + origin + " read its answers (the header Access-Control-Allow-Origin is neither * nor that origin), so nobody can log in there: " +
+		"register " + origin + " at the issuer as a web origin (CORS) of Onyxia's client, and see that its token endpoint takes it as well"}
+}
+
+// fetchJSON gets a public document, as a page of an origin does unless that is empty.
+func fetchJSON(ctx context.Context, client *http.Client, address, origin string, out any) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if origin != "" {
+		request.Header.Set("Origin", origin)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w; it has to be reachable under this name, by people and by pods", err)
+		return nil, fmt.Errorf("%w; it has to be reachable under this name, by people and by pods", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", address, response.Status)
+		return nil, fmt.Errorf("GET %s: %s", address, response.Status)
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(out); err != nil {
-		return fmt.Errorf("GET %s: not the JSON that was to be there: %w", address, err)
+		return nil, fmt.Errorf("GET %s: not the JSON that was to be there: %w", address, err)
 	}
-	return nil
+	return response.Header, nil
 }

@@ -243,7 +243,7 @@ func twoDatalabs(ctx context.Context, t *testing.T, server *keycloaktest.Server)
 func discovery(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 	l := newLab(server, "disco")
 	l.mustUp(ctx, t)
-	d, err := Discover(ctx, http.DefaultClient, server.URL+"/realms/disco")
+	d, err := Discover(ctx, http.DefaultClient, server.URL+"/realms/disco", "https://onyxia.demo.test")
 	if err != nil || d.Keys == 0 || len(d.Doubts) != 1 {
 		t.Errorf("%+v %v", d, err)
 	}
@@ -252,7 +252,7 @@ func discovery(ctx context.Context, t *testing.T, server *keycloaktest.Server) {
 		strings.Replace(server.URL, "127.0.0.1", "127.0.0.2", 1) + "/realms/disco": "reachable",
 		server.URL + "/realms/nowhere":                                             "404",
 	} {
-		if _, err := Discover(ctx, http.DefaultClient, issuer); err == nil || !strings.Contains(err.Error(), words) {
+		if _, err := Discover(ctx, http.DefaultClient, issuer, "https://onyxia.demo.test"); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v", issuer, err)
 		}
 	}

@@ -36,7 +36,7 @@ func (i *issuer) trouble(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := keycloak.Discover(ctx, client, i.env.Platform.Issuer())
+	found, err := keycloak.Discover(ctx, client, i.env.Platform.Issuer(), i.env.Platform.OnyxiaURL())
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", err
