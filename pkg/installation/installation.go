@@ -80,6 +80,8 @@ type Installation struct {
 	records func([]ingress.Record)
 	// made says that the lock's namespace had to be made for it.
 	made bool
+	// keycloak is the connection of the run; nil before one, or without a login.
+	keycloak *stage.Keycloak
 }
 
 // Open reads the configuration file and the record, and settles what is wanted. It writes nothing.
@@ -198,6 +200,7 @@ func (i *Installation) withApp(names []string) []string {
 func (i *Installation) Run(ctx context.Context, report func(engine.Event), names ...string) (engine.Run, error) {
 	names = i.withApp(names)
 	env := i.Env(names...)
+	i.keycloak = env.Keycloak
 	for _, idle := range idleImages(env) {
 		i.warn(idle)
 	}
@@ -290,14 +293,18 @@ func (i *Installation) stageSteps(ctx context.Context, s stage.Stage, env stage.
 	return engine.Stage(s.Name, append(list, note)...), nil
 }
 
-// TellDoubts asks the named stages for what is to be told when a run has gone through. That it cannot be had is no failure of
-// the run, and is told as well.
+// TellDoubts asks the named stages for what takes more than a look to be seen, by the login that the run has already. That it
+// cannot be had is no failure of the run, and is told as well.
 func (i *Installation) TellDoubts(ctx context.Context, names ...string) {
+	env := i.Env(names...)
+	if i.keycloak != nil {
+		env.Keycloak = i.keycloak
+	}
 	for _, s := range i.stages {
 		if s.Doubts == nil || !slices.Contains(names, s.Name) {
 			continue
 		}
-		doubts, err := s.Doubts(ctx, i.Env(names...))
+		doubts, err := s.Doubts(ctx, env)
 		if err != nil {
 			doubts = append(doubts, "stage "+s.Name+": not everything that may be wrong could be looked at: "+err.Error())
 		}

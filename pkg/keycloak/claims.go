@@ -27,6 +27,12 @@ func ParseClaims(token string) (Claims, error) {
 	return c, nil
 }
 
+// Text of a claim; empty where it is absent or no text.
+func (c Claims) Text(name string) string {
+	value, _ := c[name].(string)
+	return value
+}
+
 // realmRoles and clientRoles are where Keycloak puts the roles of an administrator.
 func (c Claims) realmRoles() []string { return stringList(child(c["realm_access"])["roles"]) }
 

@@ -1,10 +1,5 @@
 package keycloak
 
-// Text of a claim; empty if it is not there or not text.
-func (c Claims) Text(name string) string {
-	value, _ := c[name].(string)
-	return value
-}
 
 // List of a claim that may be one text or several, as "aud" may (RFC 7519 section 4.1.3).
 func (c Claims) List(name string) []string {

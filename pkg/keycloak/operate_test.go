@@ -148,6 +148,8 @@ func serviceAccount(ctx context.Context, t *testing.T, server *keycloaktest.Serv
 	})
 	l.mustUp(ctx, t)
 	expect(t, used == 0, "the bootstrap administrator was used although the account stands")
+	subject, err := l.own.Subject(ctx)
+	expect(t, err == nil && subject != "", "the account's own id: %q, %v", subject, err)
 	must(t, l.theirs.post(ctx, "/realms", document{"realm": "others", "enabled": true}))
 	for _, path := range []string{"/realms/master/clients", "/realms/master/users", "/realms/others/clients"} {
 		err := l.own.get(ctx, path, nil)

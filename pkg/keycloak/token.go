@@ -95,6 +95,17 @@ func (a *Admin) accessToken(ctx context.Context) (string, error) {
 	return a.token.access, nil
 }
 
+// Subject is the id of the user that this connection logs in as; empty where tokens do not tell. A client that is made anew, in
+// a database that was made anew for instance, has another one.
+func (a *Admin) Subject(ctx context.Context) (string, error) {
+	token, err := a.accessToken(ctx)
+	if err != nil {
+		return "", err
+	}
+	claims, err := ParseClaims(token)
+	return claims.Text("sub"), err
+}
+
 // Reauthenticate makes the next request log in again: a token does not learn of rights that were granted after it.
 func (a *Admin) Reauthenticate() {
 	a.mu.Lock()

@@ -25,7 +25,8 @@ const (
 )
 
 // refusedAnnotation on the Secret of the service account names the version of the administrator's Secret that Keycloak has
-// refused. Each further try would count as a failed login.
+// refused, and our service account in the database that refused it. Each further try would count as a failed login. A database
+// that was made anew has made the administrator anew as well, out of the same Secret.
 const refusedAnnotation = "kubectl-onyxia/administrator-refused"
 
 // administrator is the Secret with an administrator of realm master: the one that Keycloak made at its first start, or the one
@@ -68,11 +69,11 @@ func (a administrator) credentials(ctx context.Context, client *kube.Client) (ke
 }
 
 // Doubts tells which administrators of realm master need not be there. It logs in as one, and not again once that was refused,
-// as after RetireBootstrap, until the credentials change.
+// as after RetireBootstrap, until the credentials or the database change.
 func (k *Keycloak) Doubts(ctx context.Context) ([]string, error) {
 	version, refused, err := k.refusal(ctx)
 	var notYet *engine.NotYetError
-	if errors.As(err, &notYet) {
+	if errors.As(err, &notYet) || errors.Is(err, keycloak.ErrCredentials) {
 		return nil, nil
 	}
 	if err != nil || refused == version {
@@ -97,7 +98,7 @@ func (k *Keycloak) RetireBootstrap(ctx context.Context) error {
 	return k.noteRefusal(ctx, version)
 }
 
-// refusal gives the version of the administrator's Secret, and the one that was refused.
+// refusal gives the version of the administrator's Secret with our account's id in the database, and the one that was refused.
 func (k *Keycloak) refusal(ctx context.Context) (version, refused string, err error) {
 	now, err := k.administrator.read(ctx, k.client)
 	if err != nil {
@@ -110,7 +111,11 @@ func (k *Keycloak) refusal(ctx context.Context) (version, refused string, err er
 	if err != nil {
 		return "", "", fmt.Errorf("the service account of Keycloak: %w", kube.Explain(err))
 	}
-	return string(now.UID) + "." + now.ResourceVersion, own.Annotations[refusedAnnotation], nil
+	subject, err := k.Own.Subject(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	return strings.Join([]string{string(now.UID), now.ResourceVersion, subject}, "."), own.Annotations[refusedAnnotation], nil
 }
 
 func (k *Keycloak) noteRefusal(ctx context.Context, version string) error {

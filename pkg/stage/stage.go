@@ -43,7 +43,8 @@ type Stage struct {
 	On []string
 	// Steps makes the steps. It may read the cluster to choose between them; it writes nothing.
 	Steps func(ctx context.Context, env Env) ([]engine.Step, error)
-	// Doubts are asked for once when a run has gone through, because they cost more than a look: a login as an administrator.
-	// One line each with its fix; nil for a stage without.
+	// Doubts are asked for once in a run that may write, because they cost more than a look: a login as an administrator, and a
+	// note when that was refused. So neither diff nor a dry run asks. A stage that stands is asked before anything is written,
+	// one that is only put up by the run after that. One line each with its fix; nil for a stage without.
 	Doubts func(ctx context.Context, env Env) ([]string, error)
 }

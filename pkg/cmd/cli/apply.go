@@ -110,6 +110,8 @@ func (a *Apply) run(ctx context.Context, instead []stage.Stage) (*installation.I
 	if a.WantsKeys && vaultstage.LacksPlace(plan) {
 		return nil, errors.New("nothing was written: Vault will need a place for its keys: give --keys-file FILE, or set vault.mode: none")
 	}
+	stand, rest := standing(a.Names, plan)
+	inst.TellDoubts(ctx, stand...)
 	if err := a.agree(plan); err != nil {
 		return nil, err
 	}
@@ -125,11 +127,24 @@ func (a *Apply) run(ctx context.Context, instead []stage.Stage) (*installation.I
 	if err != nil {
 		return inst, a.resumable(err)
 	}
-	inst.TellDoubts(ctx, a.Names...)
+	inst.TellDoubts(ctx, rest...)
 	if a.Output != "" {
 		return inst, Structured(a.Out, a.Output, plan)
 	}
 	return inst, nil
+}
+
+// standing tells the stages of which everything is there from those of which something has yet to be made.
+func standing(names []string, plan engine.Plan) (stand, rest []string) {
+	for _, name := range names {
+		made := slices.ContainsFunc(plan.Steps, func(s engine.Planned) bool { return s.Stage == name && s.Change.Action == engine.Create })
+		if made {
+			rest = append(rest, name)
+		} else {
+			stand = append(stand, name)
+		}
+	}
+	return stand, rest
 }
 
 func (a *Apply) begin(ctx context.Context, instead []stage.Stage) (*installation.Installation, error) {

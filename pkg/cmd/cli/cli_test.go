@@ -174,6 +174,20 @@ func TestRiskWithoutTerminal(t *testing.T) {
 	}
 }
 
+// A stage is asked for its doubts before the run where it stands, and else after it.
+func TestStanding(t *testing.T) {
+	step := func(stage string, action engine.Action) engine.Planned {
+		return engine.Planned{Stage: stage, Change: engine.Change{Action: action}}
+	}
+	plan := engine.Plan{Steps: []engine.Planned{
+		step("auth", engine.Unchanged), step("auth", engine.Configure), step("s3", engine.Unchanged), step("s3", engine.Create), step("other", engine.Create),
+	}}
+	stand, rest := standing([]string{"auth", "s3", "app"}, plan)
+	if !slices.Equal(stand, []string{"auth", "app"}) || !slices.Equal(rest, []string{"s3"}) {
+		t.Errorf("%q stand, %q do not", stand, rest)
+	}
+}
+
 // What turned out graver during the apply is told in the error where nobody can be asked.
 func TestConsentWithoutTerminal(t *testing.T) {
 	streams, _, _, _ := genericiooptions.NewTestIOStreams()

@@ -19,7 +19,10 @@ import (
 // An administrator whose login was refused is not tried again by each run, but when the credentials change.
 func TestRefusedAdministratorIsAskedOnce(t *testing.T) {
 	var logins atomic.Int32
-	rights := `{"resource_access": {"datalab-realm": {"roles": ["manage-clients", "manage-realm", "manage-users"]}}}`
+	var own atomic.Int32
+	var account atomic.Value
+	account.Store("first")
+	rights := `{"sub": "%s", "resource_access": {"datalab-realm": {"roles": ["manage-clients", "manage-realm", "manage-users"]}}}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/token") {
 			http.NotFound(w, r)
@@ -31,7 +34,9 @@ func TestRefusedAdministratorIsAskedOnce(t *testing.T) {
 			fmt.Fprint(w, `{"error": "invalid_grant", "error_description": "Account disabled"}`)
 			return
 		}
-		fmt.Fprintf(w, `{"access_token": "e30.%s.c2ln", "expires_in": 60}`, base64.RawURLEncoding.EncodeToString([]byte(rights)))
+		own.Add(1)
+		claims := fmt.Sprintf(rights, account.Load())
+		fmt.Fprintf(w, `{"access_token": "e30.%s.c2ln", "expires_in": 60}`, base64.RawURLEncoding.EncodeToString([]byte(claims)))
 	}))
 	defer server.Close()
 	p := newPlant(t)
@@ -62,6 +67,9 @@ func TestRefusedAdministratorIsAskedOnce(t *testing.T) {
 	if writes := mark.Writes(t); len(writes) > 0 {
 		t.Errorf("wrote %q", writes)
 	}
+	if own.Load() != 2 {
+		t.Errorf("%d logins as the service account in two runs", own.Load())
+	}
 	changed, err := secrets.Get(t.Context(), "admin", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -71,4 +79,9 @@ func TestRefusedAdministratorIsAskedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(2)
+	ask(2)
+	// the database is made anew, and the administrator with it, out of the same Secret
+	account.Store("second")
+	ask(3)
+	ask(3)
 }
