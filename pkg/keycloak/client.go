@@ -79,14 +79,10 @@ func (r *Realm) ClientStep(c Client, needs ...engine.ID) engine.Step {
 func (r *Realm) takingClient(id string, s sight) string {
 	risk := "client " + id + " of realm " + r.name + " was made by somebody else: what logs in by it now may stop working"
 	wanted, _ := s.want["redirectUris"].(set)
-	var ends []string
-	for _, uri := range stringList(s.seen["redirectUris"]) {
-		if !slices.Contains(wanted, uri) {
-			ends = append(ends, place(uri))
-		}
-	}
-	if slices.Sort(ends); len(ends) > 0 {
-		risk += "; nobody logs in to " + strings.Join(slices.Compact(ends), ", ") + " by it any more"
+	stays := places(wanted)
+	ends := slices.DeleteFunc(places(stringList(s.seen["redirectUris"])), func(host string) bool { return slices.Contains(stays, host) })
+	if len(ends) > 0 {
+		risk += "; nobody logs in to " + strings.Join(ends, ", ") + " by it any more"
 	}
 	if given, changes := s.want["secret"].(leaf); changes && !given.same(s.seen["secret"]) {
 		risk += "; its secret becomes another"
@@ -94,12 +90,17 @@ func (r *Realm) takingClient(id string, s sight) string {
 	return risk
 }
 
-// place is the host of a redirect address, or the address itself where it names none.
-func place(uri string) string {
-	if parsed, err := url.Parse(uri); err == nil && parsed.Host != "" {
-		return parsed.Host
+// places are the hosts of redirect addresses, sorted, or the address itself where it names none.
+func places(uris []string) []string {
+	list := make([]string, 0, len(uris))
+	for _, uri := range uris {
+		if parsed, err := url.Parse(uri); err == nil && parsed.Host != "" {
+			uri = parsed.Host
+		}
+		list = append(list, uri)
 	}
-	return uri
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // ClientSecret reads the secret of a confidential client; *engine.NotYetError if there is no such client.

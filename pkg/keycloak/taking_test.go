@@ -15,7 +15,7 @@ func TestTakingAsks(t *testing.T) {
 	marked := map[string]any{mark: maker}
 	client := document{"enabled": true, "redirectUris": set{"https://onyxia.demo.test/*"}, "secret": secret("ours")}
 	same := document{"enabled": true, "redirectUris": []any{"https://onyxia.demo.test/*"}, "secret": "ours"}
-	kept := []any{"https://onyxia.demo.test/*", "https://b.example/x", "https://a.example/*", "https://a.example/y", "*"}
+	kept := []any{"https://onyxia.demo.test/*", "https://onyxia.demo.test/only-this", "https://b.example/x", "https://a.example/*", "https://a.example/y", "*"}
 	realm := document{"enabled": true, "registrationAllowed": true}
 	for name, tc := range map[string]struct {
 		risk func(sight) string

@@ -202,6 +202,9 @@ func TestOnyxiaClient(t *testing.T) {
 	if d := cmp.Diff([]string{"https://onyxia.demo.test"}, c.WebOrigins); d != "" {
 		t.Error(d)
 	}
+	if !slices.Contains(c.WithoutScopes, keycloak.RolesAsGroupsScope) {
+		t.Error("its users may have their roles among their groups")
+	}
 }
 
 // Sign-up that nobody checks is told, and only that.

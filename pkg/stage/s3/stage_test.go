@@ -245,7 +245,7 @@ func TestWebClient(t *testing.T) {
 	}
 	c := webClient(p)
 	if c.Lifespans.AccessToken.Hours() != 12 || c.Lifespans.SessionMax.Hours() != 24 || !slices.Equal(c.RedirectURIs, []string{"https://onyxia.demo.test/*"}) || !c.PKCE || c.DirectGrants ||
-		!c.FullScope || !slices.Contains(c.DefaultScopes, "profile") {
+		!c.FullScope || !slices.Contains(c.DefaultScopes, "profile") || !slices.Contains(c.WithoutScopes, "microprofile-jwt") {
 		t.Errorf("%+v", c)
 	}
 }
