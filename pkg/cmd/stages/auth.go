@@ -262,18 +262,22 @@ func testMail(o *cli.Options) *cobra.Command {
 		Args:  one("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inDatalab(cmd.Context(), o, func(ctx context.Context, p platform.Platform, k *stage.Keycloak) error {
-				err := k.Realm.SendTestMail(ctx, args[0])
-				if keycloak.IsStatus(err, http.StatusInternalServerError) && p.Auth.InstallsKeycloak() {
-					return fmt.Errorf("%w: `kubectl -n %s logs statefulset/keycloak --tail 50`", err, p.Auth.Namespace)
+				if err := k.Realm.SendTestMail(ctx, args[0]); err != nil {
+					return unsent(p, err)
 				}
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(o.Out, "a mail is on its way to %s\n", args[0])
+				_, err := fmt.Fprintf(o.Out, "a mail is on its way to %s\n", args[0])
 				return err
 			})
 		},
 	}
+}
+
+// unsent adds where the log of a Keycloak of ours is to the error of a mail that it could not send.
+func unsent(p platform.Platform, err error) error {
+	if keycloak.IsStatus(err, http.StatusInternalServerError) && p.Auth.InstallsKeycloak() {
+		return fmt.Errorf("%w: `kubectl -n %s logs statefulset/keycloak --tail 50`", err, p.Auth.Namespace)
+	}
+	return err
 }
 
 // inRealm opens the installation and works in its realm.
