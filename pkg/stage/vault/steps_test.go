@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,7 +153,7 @@ func TestFolders(t *testing.T) {
 func TestWebClient(t *testing.T) {
 	l := newLab(t, nil)
 	c := webClient(l.env.Platform)
-	if got := strings.Join(c.RedirectURIs, " "); got != "https://onyxia.demo.test/* https://vault.lab.demo.test/*" || c.Confidential || !c.PKCE {
+	if got := strings.Join(c.RedirectURIs, " "); got != "https://onyxia.demo.test/* https://vault.lab.demo.test/*" || c.Confidential || !c.PKCE || !slices.Contains(c.WithoutScopes, "microprofile-jwt") {
 		t.Errorf("%+v", c)
 	}
 	if got := strings.Join(c.WebOrigins, " "); got != "https://onyxia.demo.test https://vault.lab.demo.test" {
