@@ -27,7 +27,7 @@ func ParseClaims(token string) (Claims, error) {
 	return c, nil
 }
 
-// Text of a claim; empty where it is absent or no text.
+// Text of a claim; empty if it is not there or not text.
 func (c Claims) Text(name string) string {
 	value, _ := c[name].(string)
 	return value
