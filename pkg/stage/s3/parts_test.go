@@ -276,7 +276,9 @@ func TestNothingShownWithoutAUser(t *testing.T) {
 // Who may have a name past our sign-up is held to the full guard.
 func TestGuardOfNames(t *testing.T) {
 	for mode, longest := range map[string]int{"install": 0, "keycloak": longestForeignName, "oidc": longestForeignName} {
-		s := siteOf(t, func(c *platform.Config) { c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret = mode, "https://sso.example.org", "onyxia/admin" })
+		s := siteOf(t, func(c *platform.Config) {
+			c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret = mode, "https://sso.example.org", "onyxia/admin"
+		})
 		if s.tenancy.LongestName != longest {
 			t.Errorf("auth.mode %s: %d", mode, s.tenancy.LongestName)
 		}

@@ -85,7 +85,9 @@ func TestSteps(t *testing.T) {
 		"another issuer, the claim": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://sso.example.org" },
 			ofServer + " persistentvolumeclaim/minio-data secret/minio-oidc " + inMinIO + " " + everywhere,
 			"MANDATORY: every access token of that client has the user's name in the claim preferred_username, as one text, which is theirs alone, never given to a second person, and not theirs to change. Where a token lacks it, MinIO takes the name from the request's own address (?preferred_username=alice)"},
-		"a Keycloak from before": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret = "keycloak", "https://sso.example.org", "onyxia/admin" },
+		"a Keycloak from before": {func(c *platform.Config) {
+			c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret = "keycloak", "https://sso.example.org", "onyxia/admin"
+		},
 			ofServer + " persistentvolumeclaim/minio-data " + minioRealm + " " + inMinIO + " " + toProve + " " + everywhere,
 			"not all users of https://sso.example.org/realms/datalab came by our sign-up, which refuses them; rename them there"},
 		"none":          {func(c *platform.Config) { c.S3.Mode = "none" }, "", ""},

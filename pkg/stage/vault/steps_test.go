@@ -39,7 +39,9 @@ func TestSteps(t *testing.T) {
 		"another issuer": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL = "oidc", "https://login.elsewhere.test" },
 			[]engine.ID{"release.helm/vault", KeysID, "role.vault/onyxia-user", "names.vault/jwt", stage.VaultReadyID, rootTokenID},
 			[]engine.ID{"client.keycloak/vault", "role.vault/onyxia-operator", "auth.vault/oidc"}, "make a public client vault at the issuer"},
-		"a realm that was there": {func(c *platform.Config) { c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret = "keycloak", "https://login.elsewhere.test", "onyxia/admin" },
+		"a realm that was there": {func(c *platform.Config) {
+			c.Auth.Mode, c.Auth.URL, c.Auth.CredentialsSecret = "keycloak", "https://login.elsewhere.test", "onyxia/admin"
+		},
 			[]engine.ID{"role.vault/onyxia-operator", "names.vault/jwt", "names.vault/oidc"}, nil, ""},
 		"none": {func(c *platform.Config) { c.Vault.Mode = "none" }, nil, []engine.ID{stage.VaultReadyID}, ""},
 	} {
