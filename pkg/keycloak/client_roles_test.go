@@ -49,7 +49,7 @@ func (m *minioLab) plan(t *testing.T) (engine.Run, engine.Plan) {
 func (m *minioLab) up(t *testing.T) {
 	t.Helper()
 	run, plan := m.plan(t)
-	if err := run.Apply(t.Context(), plan, engine.Options{Timeout: time.Minute}); err != nil {
+	if err := run.Apply(t.Context(), plan, m.options()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -116,6 +116,7 @@ func (m *minioLab) withFewRights(t *testing.T) {
 	if err := before.theirs.post(t.Context(), "/realms", document{"realm": "before", "enabled": true}); err != nil {
 		t.Fatal(err)
 	}
+	before.agreed = &[]string{}
 	before.up(t)
 	if _, plan := before.plan(t); len(differing(plan)) > 0 {
 		t.Errorf("second plan: %v", differing(plan))

@@ -185,6 +185,11 @@ func (l *lab) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return run.Apply(ctx, plan, l.options())
+}
+
+// options of a run: a minute, and the consent of somebody who agrees to everything, if there is one.
+func (l *lab) options() engine.Options {
 	options := engine.Options{Timeout: time.Minute}
 	if l.agreed != nil {
 		options.Consent = func(_ context.Context, _ engine.ID, _, now engine.Change) error {
@@ -192,7 +197,7 @@ func (l *lab) up(ctx context.Context) error {
 			return nil
 		}
 	}
-	return run.Apply(ctx, plan, options)
+	return options
 }
 
 func (l *lab) mustUp(ctx context.Context, t testing.TB) {
