@@ -171,7 +171,8 @@ func (b testbed) lives(ctx context.Context, t *testing.T) {
 	step("4-capitals-refused", name("Dave"), refused)
 	step("4-accepted", enter("#username", "dave"), enter("#email", user+"@demo.test"), eventually(`document.querySelector("#username").ariaInvalid !== "true"`))
 	step("4-dot-refused", name("dave.b"), refused)
-	step("5-filled", enter("#username", user), enter("#firstName", "Dave"), enter("#lastName", "Bowman"), enter("#password", s3Password))
+	step("5-filled", enter("#username", user), enter("#firstName", "Dave"), enter("#lastName", "Bowman"), enter("#password", s3Password),
+		chromedp.Evaluate(`document.activeElement.blur()`, nil))
 	step("6-terms", press("Create an account"), shows("Nothing is promised"))
 	step("7-greeting", press("Accept"), shows("Welcome Dave!"), chromedp.Sleep(2*time.Second))
 	file := filepath.Join(t.TempDir(), "hello.txt")
@@ -248,7 +249,7 @@ func enter(selector, text string) chromedp.Action {
 // press clicks on what bears that text or label, as soon as it is there and can be pressed.
 func press(text string) chromedp.Action {
 	return eventually(fmt.Sprintf(`(() => {
-		const bears = e => [e.innerText, e.value, e.ariaLabel].some(t => (t || "").trim() === %q) && e.offsetParent && !(e.closest("button") || e).disabled;
+		const bears = e => [e.innerText, e.value, e.ariaLabel].some(t => (t || "").trim() === %q) && e.offsetParent && !(e.closest("button") || e).disabled && !e.querySelector("button:disabled");
 		const found = [...document.querySelectorAll("button, a, [role=button], input[type=submit]")].find(bears) || [...document.querySelectorAll("p, span, div")].findLast(bears);
 		if (found) found.click();
 		return !!found })()`, text))
