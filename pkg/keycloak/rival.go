@@ -11,8 +11,9 @@ import (
 const nameClaim = "preferred_username"
 
 // rival finds a mapper that writes the claim of another one into the access tokens of the same client: among the client's own
-// mappers, and those of its scopes, also of those that a user may ask for, but for scopes that the client's step takes away. One that writes the same is none. One that writes the user's name out of anything
-// but the name is a rival too: people may change their other attributes, and the name says whose things they reach.
+// mappers, and those of its scopes, also of those that a user may ask for, but for scopes that the client's step takes away. One
+// that writes the same is none. One that writes the user's name out of anything but the name is a rival too: people may change
+// their other attributes, and the name says whose things they reach.
 func (r *Realm) rival(ctx context.Context, client document, m Mapper) (hindrance, error) {
 	own, id, want := m.Config["claim.name"], client.text("clientId"), m.document()
 	found := func(claim, name, where, fix string) hindrance {
