@@ -80,7 +80,7 @@ type Installation struct {
 	records func([]ingress.Record)
 	// made says that the lock's namespace had to be made for it.
 	made bool
-	// keycloak is the connection of the run; nil before one, or without a login.
+	// keycloak is the one connection of all runs; nil before it is asked for, or without a login.
 	keycloak *stage.Keycloak
 }
 
@@ -180,9 +180,10 @@ func (i *Installation) Env(selected ...string) stage.Env {
 		Platform: i.Platform, Profile: i.Profile, Kube: i.Kube, Helm: i.helm,
 		Present: present, Standing: i.Present, Links: stage.NewLinks(), Warn: i.warn,
 	}
-	if i.Platform.HasAuth() {
-		env.Keycloak = stage.NewKeycloak(i.Platform, i.Kube)
+	if i.keycloak == nil && i.Platform.HasAuth() {
+		i.keycloak = stage.NewKeycloak(i.Platform, i.Kube)
 	}
+	env.Keycloak = i.keycloak
 	return env
 }
 
@@ -200,7 +201,6 @@ func (i *Installation) withApp(names []string) []string {
 func (i *Installation) Run(ctx context.Context, report func(engine.Event), names ...string) (engine.Run, error) {
 	names = i.withApp(names)
 	env := i.Env(names...)
-	i.keycloak = env.Keycloak
 	for _, idle := range idleImages(env) {
 		i.warn(idle)
 	}
@@ -297,9 +297,6 @@ func (i *Installation) stageSteps(ctx context.Context, s stage.Stage, env stage.
 // cannot be had is no failure of the run, and is told as well.
 func (i *Installation) TellDoubts(ctx context.Context, names ...string) {
 	env := i.Env(names...)
-	if i.keycloak != nil {
-		env.Keycloak = i.keycloak
-	}
 	for _, s := range i.stages {
 		if s.Doubts == nil || !slices.Contains(names, s.Name) {
 			continue
