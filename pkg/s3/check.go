@@ -57,16 +57,22 @@ func unsigned(message string) bool {
 
 // forge makes a token that is right in all but its signature (RFC 7515 section 3.1).
 func (c Check) forge() (string, error) {
-	name := ProofName()
-	body := compact(map[string]any{
-		"iss": c.Issuer, "aud": []string{c.Audience}, "azp": c.Audience, "sub": name, c.Tenancy.UsernameClaim: name, "policy": []string{},
-		"iat": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(time.Minute).Unix(),
-	})
 	// RS256 with a key of 2048 bits.
 	signature := make([]byte, 256)
 	if _, err := rand.Read(signature); err != nil {
 		return "", fmt.Errorf("forged token: %w", err)
 	}
+	return unsignedToken("RS256", ProofName(), c.Tenancy, c.Issuer, c.Audience, []string{}) + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// unsignedToken is all of a token but its signature: what a user of an issuer would have for a client, who is nobody.
+func unsignedToken(algorithm, key string, tenancy Tenancy, issuer, audience string, policy any) string {
+	name := ProofName()
+	header := compact(map[string]any{"alg": algorithm, "typ": "JWT", "kid": key})
+	body := compact(map[string]any{
+		"iss": issuer, "aud": []string{audience}, "azp": audience, "sub": name, tenancy.UsernameClaim: name, "policy": policy,
+		"iat": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+	})
 	part := base64.RawURLEncoding.EncodeToString
-	return part([]byte(`{"alg":"RS256","typ":"JWT","kid":"`+name+`"}`)) + "." + part(body) + "." + part(signature), nil
+	return part(header) + "." + part(body)
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
@@ -44,15 +43,8 @@ func passed(message string) bool {
 
 // anybodys is a token that is right but for its signature, by an empty secret (RFC 7518 section 3.2).
 func anybodys(tenancy Tenancy, issuer, audience string) string {
-	name := ProofName()
-	header := compact(map[string]any{"alg": "HS256", "typ": "JWT", "kid": audience})
-	body := compact(map[string]any{
-		"iss": issuer, "aud": []string{audience}, "azp": audience, "sub": name, tenancy.UsernameClaim: name, "policy": platform.S3Policy,
-		"iat": time.Now().Add(-time.Minute).Unix(), "exp": time.Now().Add(time.Minute).Unix(),
-	})
-	encode := base64.RawURLEncoding.EncodeToString
-	text := encode(header) + "." + encode(body)
+	text := unsignedToken("HS256", audience, tenancy, issuer, audience, platform.S3Policy)
 	sign := hmac.New(sha256.New, nil)
 	sign.Write([]byte(text))
-	return text + "." + encode(sign.Sum(nil))
+	return text + "." + base64.RawURLEncoding.EncodeToString(sign.Sum(nil))
 }
