@@ -92,13 +92,16 @@ func (p Platform) CheckGroup(path string) error {
 	return nil
 }
 
+// GroupName is the last part of a group's path: tokens give it alone, and namespace, bucket and secrets are called after it.
+func GroupName(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+
 // SameNames are the groups whose paths end in one name, such as "a/x" and "b/x": they share namespace, bucket and secrets.
 // Each entry is the paths of one name.
 func SameNames(paths []string) [][]string {
 	byName := map[string][]string{}
 	for _, path := range paths {
 		path = strings.Trim(path, "/")
-		name := path[strings.LastIndex(path, "/")+1:]
+		name := GroupName(path)
 		if !slices.Contains(byName[name], path) {
 			byName[name] = append(byName[name], path)
 		}

@@ -128,7 +128,7 @@ func (g *realmGroups) sharing(seen groupsSeen) (list []string) {
 		paths = append(paths, each.path)
 	}
 	for _, same := range platform.SameNames(paths) {
-		bucket, err := g.site.tenancy.GroupBucket(same[0][strings.LastIndex(same[0], "/")+1:])
+		bucket, err := g.site.tenancy.GroupBucket(platform.GroupName(same[0]))
 		if err != nil {
 			continue
 		}

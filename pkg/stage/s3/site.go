@@ -88,7 +88,7 @@ func (s *site) selectGroups(p platform.Platform) {
 	var names []string
 	for _, path := range p.Auth.Groups {
 		path = strings.Trim(path, "/")
-		g := group{path: path, name: path[strings.LastIndex(path, "/")+1:]}
+		g := group{path: path, name: platform.GroupName(path)}
 		if _, err := s3.For(p, nil).GroupBucket(g.name); err != nil {
 			s.env.Warn("s3: " + err.Error() + "; it gets none")
 			continue
