@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/onyxia"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -31,15 +32,8 @@ func Stage() stage.Stage {
 }
 
 func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
-	component, err := env.Profile.Component("onyxia")
+	chart, values, err := checked(env)
 	if err != nil {
-		return nil, err
-	}
-	values, err := Values(env)
-	if err != nil {
-		return nil, err
-	}
-	if err := lint(env, component.Chart.Version, values); err != nil {
 		return nil, err
 	}
 	namespace := env.Platform.App.Namespace
@@ -65,25 +59,31 @@ func steps(_ context.Context, env stage.Env) ([]engine.Step, error) {
 	}
 	return append(list,
 		engine.New(stage.AppID, env.Helm.Release(helm.Release{
-			Name: "onyxia", Namespace: namespace, Chart: component.Chart,
+			Name: "onyxia", Namespace: namespace, Chart: chart,
 			Values:      func(context.Context) (map[string]any, error) { return values, nil },
 			OldPodsGone: true,
 		}), needs...),
-		engine.New(servedID, stage.Gate(newServed(env, component.Chart.Version, values).trouble), stage.AppID, stage.AddressID, stage.CertificateID),
+		engine.New(servedID, stage.Gate(newServed(env, chart.Version, values).trouble), stage.AppID, stage.AddressID, stage.CertificateID),
 	), nil
 }
 
 // Check says what of the configuration would stop this stage; it takes no cluster.
 func Check(env stage.Env) error {
+	_, _, err := checked(env)
+	return err
+}
+
+// checked are the chart and its values, when they go together.
+func checked(env stage.Env) (profile.Chart, map[string]any, error) {
 	component, err := env.Profile.Component("onyxia")
 	if err != nil {
-		return err
+		return profile.Chart{}, nil, err
 	}
 	values, err := Values(env)
 	if err != nil {
-		return err
+		return profile.Chart{}, nil, err
 	}
-	return lint(env, component.Chart.Version, values)
+	return component.Chart, values, lint(env, component.Chart.Version, values)
 }
 
 // Values are the chart's values for the stages that are there, with the admin's own on top.
