@@ -4,26 +4,18 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
-// UseChart packs the testbed's chart of a component, puts it into the profile and lets Helm find it. The test runs in a folder three
-// levels below the top.
+// UseChart packs the testbed's chart of a component, puts it into the profile and lets Helm find it.
 func UseChart(t *testing.T, env *stage.Env, name string) {
 	t.Helper()
-	out := t.TempDir()
-	folder, err := filepath.Abs("../../../testbed/charts/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if output, err := exec.Command("go", "run", "-C", "../../../testbed", "./cmd/charts", out, folder).CombinedOutput(); err != nil {
-		t.Fatalf("packing the chart: %v\n%s", err, output)
-	}
+	out := testbed.PackCharts(t, name)
 	component, err := env.Profile.Component(name)
 	if err != nil {
 		t.Fatal(err)

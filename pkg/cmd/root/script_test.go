@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +34,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
-	charts := packCharts(t)
+	charts := testbed.PackCharts(t, "*")
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -190,28 +189,6 @@ func kubectlFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return folder
-}
-
-// packCharts packs the stand-in charts.
-func packCharts(t *testing.T) string {
-	t.Helper()
-	out := t.TempDir()
-	folders, err := filepath.Glob("../../../testbed/charts/*/Chart.yaml")
-	if err != nil || len(folders) == 0 {
-		t.Fatalf("no charts: %v", err)
-	}
-	args := []string{"run", "-C", "../../../testbed", "./cmd/charts", out}
-	for _, f := range folders {
-		dir, err := filepath.Abs(filepath.Dir(f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, dir)
-	}
-	if output, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("packing charts: %v\n%s", err, output)
-	}
-	return out
 }
 
 // chartDigests is the part of an onyxia.yaml that says which charts these are.
