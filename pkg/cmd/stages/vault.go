@@ -84,7 +84,7 @@ func (i *initialisation) renew(ctx context.Context, inst *installation.Installat
 		return fmt.Errorf("vault is not reset: %w", err)
 	}
 	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
-		return vaultstage.Reset(ctx, inst.Env(), vaultstage.Options{Keys: i.keys}, lost)
+		return vaultstage.Reset(ctx, inst.Env(vaultstage.Name), vaultstage.Options{Keys: i.keys}, lost)
 	})
 }
 

@@ -44,7 +44,7 @@ func Reset(ctx context.Context, env stage.Env, o Options, lost *vault.LostError)
 
 // empty looks for any sign that somebody could have put something into the Vault.
 func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
-	if s.env.Present[Name] {
+	if s.env.Standing[Name] {
 		return fmt.Errorf("it was configured once and may hold secrets: %w", lost)
 	}
 	shown, err := stage.NewProofNote(s.env, Name).Read(ctx)

@@ -167,8 +167,9 @@ func TestReset(t *testing.T) {
 			t.Fatalf("not refused for %q: %v", why, err)
 		}
 	}
+	l.env.Standing = map[string]bool{Name: true}
 	refuses("it was configured once and may hold secrets")
-	delete(l.env.Present, Name)
+	l.env.Standing = nil
 	refuses("it is open")
 	l.server.Kill()
 	l.server.Run(t)
