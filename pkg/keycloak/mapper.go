@@ -16,8 +16,8 @@ type Mapper struct {
 	// Config of ours; other keys are left alone.
 	Config map[string]string
 	// Sole says that no other mapper may write the claim of this one into the client's access tokens, not even one of a scope
-	// that users may ask for: which of two wins is not
-	// defined, so the other would let people in, or keep them out, now and then. While there is one the step is blocked.
+	// that users may ask for: which of two wins is not defined, so the other would let people in, or keep them out, now and then.
+	// While there is one the step is blocked.
 	Sole bool
 }
 

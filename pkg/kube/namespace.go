@@ -75,7 +75,7 @@ func Releases(names ...string) NamespaceOption {
 func Holding(secrets ...string) NamespaceOption {
 	return func(n *Namespace) {
 		for _, name := range secrets {
-			n.secrets[name] = engine.ID("secret/" + name)
+			HoldingOf(engine.ID("secret/"+name), name)(n)
 		}
 	}
 }
