@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
@@ -107,23 +108,26 @@ func TestProviderThatDoesNotCleanUp(t *testing.T) {
 
 // The record of a call that is under way at Ctrl-C must not be removed before it is made.
 func TestProviderIsWaitedFor(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var mu sync.Mutex
-	var course []string
-	note := func(what string) { mu.Lock(); defer mu.Unlock(); course = append(course, what) }
-	p := &troubled{
-		present: func(string) error {
-			cancel()
-			time.Sleep(300 * time.Millisecond)
-			note("made")
-			return nil
-		},
-		cleanUp: func(string) error { note("removed"); return nil },
-	}
-	if err := solveWith(ctx, t, anyOrder(t), p); !errors.Is(err, context.Canceled) {
-		t.Errorf("error: %v", err)
-	}
-	if got := strings.Join(course, ", "); got != "made, removed" {
-		t.Errorf("course: %s", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var course []string
+		note := func(what string) { mu.Lock(); defer mu.Unlock(); course = append(course, what) }
+		p := &troubled{
+			present: func(string) error {
+				cancel()
+				time.Sleep(abandonAfter / 2) // on the clock of synctest: all that goes on without it has been done by then
+				note("made")
+				return nil
+			},
+			cleanUp: func(string) error { note("removed"); return nil },
+		}
+		s := &session{provider: &provider{name: "troubled", impl: p}}
+		if err := s.solve(ctx, []record{{domain: "onyxia.demo.test", fqdn: "_acme-challenge.onyxia.demo.test."}}); !errors.Is(err, context.Canceled) {
+			t.Errorf("error: %v", err)
+		}
+		if got := strings.Join(course, ", "); got != "made, removed" {
+			t.Errorf("course: %s", got)
+		}
+	})
 }

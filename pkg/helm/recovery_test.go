@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -212,14 +214,31 @@ func TestInterruptedInAHook(t *testing.T) {
 		t.Error("it failed before it was interrupted")
 	}
 	s.wantRevisions("1 failed")
-	mark := s.cluster.Mark(t)
-	time.Sleep(2 * pollInterval)
-	if requests := mark.Requests(t); len(requests) > 0 {
-		t.Errorf("something goes on behind: %q", requests)
-	}
+	nothingGoesOn(t)
 	s.cluster.KeepReady(t)
 	wantChange(t, s.apply(r), engine.Configure, "the last run failed (revision 1)")
 	s.wantRevisions("1 superseded", "2 deployed")
+}
+
+// nothingGoesOn wants all goroutines of Helm and of this package to come to their end, but for the test's own.
+func nothingGoesOn(t *testing.T) {
+	t.Helper()
+	at := regexp.MustCompile(`(?m)^(helm\.sh/helm/|.*/pkg/helm\.)`)
+	var left []string
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		text := make([]byte, 4<<20)
+		text = text[:runtime.Stack(text, true)]
+		left = nil
+		for _, goroutine := range strings.Split(string(text), "\n\n") {
+			if at.MatchString(goroutine) && !strings.Contains(goroutine, "testing.tRunner(") && !strings.Contains(goroutine, "testing.(*M).Run(") {
+				left = append(left, goroutine)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+	t.Errorf("something goes on behind:\n%s", strings.Join(left, "\n\n"))
 }
 
 func (s site) awaitJob() {

@@ -90,9 +90,12 @@ func TestTokenIsTakenInTurn(t *testing.T) {
 	if err := a.Login(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	done, sent := a.turn(http.MethodPut), make(chan error)
+	done, sent := a.turn(http.MethodGet), make(chan error)
 	go func() { sent <- a.put(t.Context(), "/x", nil) }()
-	time.Sleep(50 * time.Millisecond) // whether it waits by then does not matter
+	for a.turns.TryRLock() { // until the write waits
+		a.turns.RUnlock()
+		time.Sleep(time.Millisecond)
+	}
 	a.Reauthenticate()
 	done()
 	if err := <-sent; err != nil || strings.Join(wire.sent, ",") != "PUT a.b2.c" {

@@ -124,6 +124,12 @@ func (s *site) must(t *testing.T, o Options, want engine.Action) engine.Change {
 	return change
 }
 
+// renewal is a renewal asked for in a minute: times are noted to the second, and the certificate may be of this one.
+func renewal() Options {
+	soon := time.Now().Add(time.Minute)
+	return Options{RenewBefore: soon, Now: func() time.Time { return soon }}
+}
+
 func (s *site) secret(t *testing.T) *corev1.Secret {
 	t.Helper()
 	got, err := s.cluster.Clientset().CoreV1().Secrets(s.config.Ingress.Namespace).Get(t.Context(), "onyxia-tls", metav1.GetOptions{})
