@@ -5,6 +5,7 @@ package chaos
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -44,10 +45,15 @@ type Write struct {
 	// N is its number, from 1 in the order of arrival.
 	N            int
 	Method, Path string
-	Fault        Fault
+	// Name is that of the object which is to be created, where the path does not say it.
+	Name  string
+	Fault Fault
 }
 
-func (w Write) String() string { return fmt.Sprintf("%d. %s %s: %s", w.N, w.Method, w.Path, w.Fault) }
+func (w Write) String() string { return fmt.Sprintf("%d. %s: %s", w.N, w.Target(), w.Fault) }
+
+// Target is what the write does to which object: the same when it is sent again.
+func (w Write) Target() string { return strings.TrimSpace(w.Method + " " + w.Path + " " + w.Name) }
 
 // Options of a proxy.
 type Options struct {
@@ -162,7 +168,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	this := p.number(r)
+	this := p.number(r, body)
 	switch this.Fault {
 	case None:
 		p.forward.ServeHTTP(w, r)
@@ -186,10 +192,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *Proxy) number(r *http.Request) Write {
+func (p *Proxy) number(r *http.Request, body []byte) Write {
+	var object struct{ Metadata struct{ Name string } }
+	if r.Method == http.MethodPost {
+		_ = json.Unmarshal(body, &object) // of anything else nothing is known
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	this := Write{N: len(p.writes) + 1, Method: r.Method, Path: r.URL.Path}
+	this := Write{N: len(p.writes) + 1, Method: r.Method, Path: r.URL.Path, Name: object.Metadata.Name}
 	if p.options.Choose != nil {
 		this.Fault = p.options.Choose(this)
 	}

@@ -104,6 +104,30 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestCreatedObjectIsNamed(t *testing.T) {
+	upstream, _ := server(t)
+	p, address := through(t, upstream, Options{})
+	for method, body := range map[string]string{"POST": `{"metadata": {"name": "a"}}`, "PUT": `{"metadata": {"name": "b"}}`} {
+		request, err := http.NewRequest(method, address+"/x", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	var targets []string
+	for _, w := range p.Writes() {
+		targets = append(targets, w.Target())
+	}
+	slices.Sort(targets)
+	if !slices.Equal(targets, []string{"POST /x a", "PUT /x"}) {
+		t.Errorf("%q", targets)
+	}
+}
+
 func TestStreamsPass(t *testing.T) {
 	upstream, _ := server(t)
 	p, address := through(t, upstream, Options{Choose: func(Write) Fault { return CutBefore }})

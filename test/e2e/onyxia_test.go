@@ -106,8 +106,15 @@ func (b testbed) shelve() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestMain runs the tests, or, started by one of them inside the cluster's network, the server of the shelf.
+// TestMain runs the tests, or, started by one of them inside the cluster's network, the server of the shelf or the plugin in bad weather.
 func TestMain(m *testing.M) {
+	if text := os.Getenv(weatherVariable); text != "" {
+		code, err := inWeather(text)
+		if err != nil {
+			log.Fatal(err)
+		}
+		os.Exit(code)
+	}
 	folder := os.Getenv("E2E_SHELF")
 	if folder == "" {
 		lock, err := alone()

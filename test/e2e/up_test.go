@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,11 +123,11 @@ func TestSameCluster(t *testing.T) {
 			t.Error(d)
 		}
 	})
-	for _, after := range []time.Duration{700 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
-		t.Run("killed after "+after.String(), func(t *testing.T) {
+	for _, write := range []int{1, 8, 20} {
+		t.Run(fmt.Sprintf("killed after write %d", write), func(t *testing.T) {
 			b := bed(t)
 			b.bare()
-			b.killed(after, "up", "ingress", "tls", "app")
+			b.storm(weather{Kill: true, After: true, From: write}, "up", "ingress", "tls", "app")
 			b.onyxia("up", "ingress", "tls", "app").ok(t)
 			if d := cmp.Diff(want, b.state()); d != "" {
 				t.Error(d)
