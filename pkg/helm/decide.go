@@ -13,7 +13,14 @@ import (
 // decide compares what is wanted of a release with what was seen. It is pure; the first rule that says something wins.
 func decide(r Release, seen *Seen) engine.Change {
 	change := compare(r, seen)
-	if change.Action.Writes() && seen.ChartErr != nil {
+	switch {
+	case !change.Action.Writes():
+		return change
+	case !fits(r.Chart.Version, r.Versions):
+		return engine.Change{Action: engine.Blocked,
+			Why: fmt.Sprintf("chart %s %s is outside %s, for which the values are written: it would ignore some of them", r.Chart.Name, r.Chart.Version, r.Versions),
+			Fix: fmt.Sprintf("name a version within %s under charts.%s, or give it no value (`version: null`) for the one of the profile", r.Versions, r.Chart.Name)}
+	case seen.ChartErr != nil:
 		return chartBlocked(seen.ChartErr)
 	}
 	return change

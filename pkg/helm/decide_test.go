@@ -117,6 +117,33 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// A chart version that the values are not written for is refused in words, because the chart would ignore some of them in
+// silence. What is installed and as wanted stays so.
+func TestDecideVersionThatTheValuesAreNotFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		wanted, constraint string
+		stored             *Stored
+		want               engine.Action
+	}{
+		"older":               {"39.0.0", ">=41.3.0-0 <42.0.0-0", nil, engine.Blocked},
+		"newer":               {"42.0.0", ">=41.3.0-0 <42.0.0-0", nil, engine.Blocked},
+		"a pre-release of it": {"42.0.0-rc.1", ">=41.3.0-0 <42.0.0-0", nil, engine.Blocked},
+		"within":              {"v41.6.1", ">=41.3.0-0 <42.0.0-0", nil, engine.Create},
+		"for any":             {"39.0.0", "", nil, engine.Create},
+		"no version":          {"ours", ">=41.3.0-0 <42.0.0-0", nil, engine.Create},
+		"an upgrade to it":    {"11.5.2", ">=12.0.0-0", deployed(), engine.Blocked},
+		"it is there already": {"11.5.1", ">=12.0.0-0", deployed(), engine.Unchanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Release{Name: "onyxia", Namespace: "onyxia", Chart: profile.Chart{Name: "onyxia", Version: c.wanted}, Versions: c.constraint}
+			got := decide(r, &Seen{Stored: c.stored, Values: map[string]any{"replicas": 1.0}})
+			if got.Action != c.want || (got.Action == engine.Blocked) != strings.Contains(got.Why, "outside "+c.constraint) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 // A profile without a sha256 compares by name and version only.
 func TestDecideWithoutDigest(t *testing.T) {
 	wanted := Release{Name: "onyxia", Chart: profile.Chart{Name: "onyxia", Version: "11.5.1"}}

@@ -21,6 +21,9 @@ type Release struct {
 	Name      string
 	Namespace string
 	Chart     profile.Chart
+	// Versions of the chart that the values are for, as a semver constraint; empty for any. With another one nothing is
+	// written, because a chart may take a key that it renamed in silence.
+	Versions string
 	// Values gives the user values of the release, without any secret. Inputs that nobody can know yet come back as
 	// *engine.NotYetError. Nil means none.
 	Values func(ctx context.Context) (map[string]any, error)

@@ -68,3 +68,10 @@ func majorJump(from, to string) bool {
 	a, b := parseVersion(from), parseVersion(to)
 	return a != nil && b != nil && b.Major() > a.Major()
 }
+
+// fits reports whether a version is one of those that a constraint allows. What is no version, or an empty constraint, fits.
+func fits(version, constraint string) bool {
+	c, err := semver.NewConstraint(constraint)
+	v := parseVersion(version)
+	return constraint == "" || err != nil || v == nil || c.Check(v)
+}

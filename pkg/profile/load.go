@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
 	"sigs.k8s.io/yaml"
 )
 
@@ -84,6 +85,11 @@ func (c Component) check() error {
 	}
 	if c.Chart != (Chart{}) {
 		errs = append(errs, c.Chart.check())
+	}
+	if c.Versions != "" {
+		if _, err := semver.NewConstraint(c.Versions); err != nil {
+			errs = append(errs, fmt.Errorf("versions %q: %w", c.Versions, err))
+		}
 	}
 	for role, image := range c.Images {
 		if _, err := ParseImage(image); err != nil {

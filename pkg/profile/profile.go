@@ -23,6 +23,8 @@ type Chart struct {
 type Component struct {
 	// Chart is empty for a part that we install without one.
 	Chart Chart `json:"chart,omitzero"`
+	// Versions of the chart that the values we write are for, as a constraint such as ">=41.3.0-0 <42.0.0-0". Empty for any.
+	Versions string `json:"versions,omitempty"`
 	// Images by role: "server", "init", "client", "web", "api". A role that is not there is left to the chart.
 	Images map[string]string `json:"images,omitempty"`
 	// Mode is how the profile runs MinIO: "standalone" or "distributed", as the guide had it. Empty for other parts.
@@ -61,6 +63,9 @@ func (p Profile) WithChart(component string, over Chart) (Profile, error) {
 		return Profile{}, fmt.Errorf("charts: %s is installed without a chart: take its key out of \"charts\"", component)
 	}
 	chart := c.Chart
+	if over.Name != "" && over.Name != chart.Name {
+		c.Versions = "" // another chart counts its versions in its own way
+	}
 	replace(&chart.Repository, over.Repository)
 	replace(&chart.Name, over.Name)
 	replace(&chart.Version, over.Version)
