@@ -21,7 +21,7 @@ type dialect struct {
 }
 
 // dialects is the table, oldest first: what holds from a major version on. Seen on 21.1.2 (with chart keycloakx 2.2.2) and
-// 26.5.6 (with 7.1.11); between them Keycloak's release notes: hostname v2, the management port and --proxy-headers alone from
+// 26.7.3 (with 7.1.11); between them Keycloak's release notes: hostname v2, the management port and --proxy-headers alone from
 // 25 on (changes-25_0_0.adoc), the names of the administrator's variables in 26, the user profile without a switch in 24.
 func dialects() []struct {
 	from int

@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
@@ -205,7 +206,20 @@ func TestRealCharts(t *testing.T) {
 					t.Errorf("%s is told", variable)
 				}
 			}
-			if d := cmp.Diff([]string{"start"}, server.Args); d != "" || server.Image != env.Profile.Components["keycloakx"].Images["server"] {
+			named, err := profile.ParseImage(env.Profile.Components["keycloakx"].Images["server"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			image := named.Registry + "/" + named.Repository + ":" + named.Tag
+			if named.Digest != "" {
+				image = named.Registry + "/" + named.Repository + "@" + named.Digest
+			}
+			for label, value := range got.set.Labels {
+				if wrong := validation.IsValidLabelValue(value); len(wrong) > 0 {
+					t.Errorf("label %s: %v", label, wrong)
+				}
+			}
+			if d := cmp.Diff([]string{"start"}, server.Args); d != "" || server.Image != image {
 				t.Errorf("%s %s", server.Image, d)
 			}
 			ports := map[string]bool{}

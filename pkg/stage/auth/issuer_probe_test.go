@@ -43,7 +43,7 @@ func newField(t *testing.T, auth platform.Auth, ca string) *field {
 	auth.Namespace = f.namespace
 	env, said := datalab(t, auth)
 	env.Kube, env.Platform.App.Namespace, env.Platform.CAPEM = client, f.namespace, []byte(ca)
-	f.said, f.reach = said, newReach(env, "docker.io/curlimages/curl:8.10.1")
+	f.said, f.reach = said, newReach(env, "docker.io/curlimages/curl:8.22.0")
 	f.reach.pause = 20 * time.Millisecond
 	return f
 }

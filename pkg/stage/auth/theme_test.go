@@ -25,7 +25,7 @@ func TestThemeContainer(t *testing.T) {
 	}{"checked": {theme{url: "https://a.org/t.jar", sha256: sum}, true}, "unchecked": {theme{url: "https://a.org/t.jar"}, false}} {
 		t.Run(name, func(t *testing.T) {
 			got := text[[]container](t, rendered(t, platform.Auth{}, c.jar), "extraInitContainers")
-			if len(got) != 1 || got[0].Image != "docker.io/curlimages/curl:8.10.1" {
+			if len(got) != 1 || got[0].Image != "docker.io/curlimages/curl:8.22.0" {
 				t.Fatalf("%+v", got)
 			}
 			script := got[0].Command[2]

@@ -14,7 +14,19 @@ import (
 // theme is the login theme's jar: where to get it, and what it has to be.
 type theme struct{ url, sha256 string }
 
-// values for chart keycloakx 7.1.11 (Keycloak 26.5.6), as seen to work, and for 2.2.2 (21.1.2). Passwords are named, never
+// imageValues name the image under the chart's keys. The digest has one of its own, because the tag becomes a label too.
+func imageValues(image profile.Image) map[string]any {
+	v := map[string]any{"repository": strings.TrimPrefix(image.Registry+"/"+image.Repository, "/")}
+	if image.Tag != "" {
+		v["tag"] = image.Tag
+	}
+	if image.Digest != "" {
+		v["digest"] = image.Digest
+	}
+	return v
+}
+
+// values for chart keycloakx 7.1.11 (Keycloak 26.7.3), as seen to work, and for 2.2.2 (21.1.2). Passwords are named, never
 // given.
 func values(env stage.Env, image, curlImage string, t theme) (map[string]any, error) {
 	p := env.Platform
@@ -22,11 +34,10 @@ func values(env stage.Env, image, curlImage string, t theme) (map[string]any, er
 	if err != nil {
 		return nil, err
 	}
-	repository, tag := parsed.Halves()
 	d := dialectOf(serverVersion(image))
 	v := map[string]any{
 		"fullnameOverride": releaseName,
-		"image":            map[string]any{"repository": repository, "tag": tag},
+		"image":            imageValues(parsed),
 		// The default keeps a pod that never got ready when its template is mended, and the field cannot be changed later.
 		"podManagementPolicy": "Parallel",
 		// Without it the image prints its help and ends.

@@ -19,7 +19,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
-const image = "quay.io/keycloak/keycloak:26.5.6"
+const image = "quay.io/keycloak/keycloak:26.7.4"
 
 // datalab is what steps are made from; what steps warn of is collected.
 func datalab(t *testing.T, auth platform.Auth) (stage.Env, *[]string) {
@@ -46,7 +46,7 @@ func datalab(t *testing.T, auth platform.Auth) (stage.Env, *[]string) {
 func rendered(t *testing.T, auth platform.Auth, jar theme) map[string]any {
 	t.Helper()
 	env, _ := datalab(t, auth)
-	v, err := values(env, image, "docker.io/curlimages/curl:8.10.1", jar)
+	v, err := values(env, image, "docker.io/curlimages/curl:8.22.0", jar)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,13 +123,32 @@ func TestDatabaseOfValues(t *testing.T) {
 	}
 }
 
+// The chart makes a label of the tag, in which a digest is refused by the API server.
+func TestImageValues(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0f", 32)
+	for reference, want := range map[string]map[string]any{
+		image:                              {"repository": "quay.io/keycloak/keycloak", "tag": "26.7.4"},
+		image + "@" + digest:               {"repository": "quay.io/keycloak/keycloak", "tag": "26.7.4", "digest": digest},
+		"mirror:5000/kc@" + digest:         {"repository": "mirror:5000/kc", "digest": digest},
+		"registry.a.org/ours/keycloak:own": {"repository": "registry.a.org/ours/keycloak", "tag": "own"},
+	} {
+		parsed, err := profile.ParseImage(reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, imageValues(parsed)); d != "" {
+			t.Errorf("%s: %s", reference, d)
+		}
+	}
+}
+
 // What has to stand in the values for the server to come up and be found behind an ingress (chart keycloakx 7.1.11,
 // Keycloak 26 with hostname v2).
 func TestServerOfValues(t *testing.T) {
 	v := rendered(t, platform.Auth{}, theme{})
 	for key, want := range map[string]any{
 		"fullnameOverride": "keycloak", "podManagementPolicy": "Parallel", "args": []any{"start"},
-		"image": map[string]any{"repository": "quay.io/keycloak/keycloak", "tag": "26.5.6"},
+		"image": map[string]any{"repository": "quay.io/keycloak/keycloak", "tag": "26.7.4"},
 		"http":  map[string]any{"relativePath": "/auth"}, "proxy": map[string]any{"mode": "xforwarded"},
 	} {
 		if d := cmp.Diff(want, v[key]); d != "" {
