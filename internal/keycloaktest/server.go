@@ -1,6 +1,6 @@
 // Package keycloaktest starts real Keycloak servers as plain processes, for tests.
 //
-// The versions to test on stand in the environment variable KEYCLOAK_VERSIONS ("20.0.5 21.1.2 24.0.5 26.5.6"); without it such
+// The versions to test on stand in the environment variable KEYCLOAK_VERSIONS ("20.0.5 21.1.2 24.0.5 26.7.3"); without it such
 // tests are skipped, because they need Java, Maven, unzip, 160 MB to fetch and 600 MB of memory for each version, and minutes.
 package keycloaktest
 
@@ -35,7 +35,7 @@ func Versions(t testing.TB) []string {
 	versions := strings.Fields(os.Getenv("KEYCLOAK_VERSIONS"))
 	if len(versions) == 0 {
 		t.Skip(`NOT RUN: this test needs real Keycloak servers: apt-get install openjdk-17-jre-headless maven unzip, ` +
-			`then set KEYCLOAK_VERSIONS="20.0.5 21.1.2 24.0.5 26.5.6"; testbed/keycloak fetches them`)
+			`then set KEYCLOAK_VERSIONS="20.0.5 21.1.2 24.0.5 26.7.3"; testbed/keycloak fetches them`)
 	}
 	return versions
 }

@@ -12,7 +12,7 @@ type Image struct {
 	Registry string
 	// Repository is "keycloak/keycloak".
 	Repository string
-	// Tag is "26.5.6"; empty if there is a digest alone.
+	// Tag is "26.7.4"; empty if there is a digest alone.
 	Tag string
 	// Digest is "sha256:..."; may be empty.
 	Digest string
@@ -21,7 +21,7 @@ type Image struct {
 // ParseImage takes a reference apart. A tag or a digest must be there: what is not pinned changes under the admin's feet.
 func ParseImage(reference string) (Image, error) {
 	if !regexp.MustCompile(`^[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@\w+:[0-9a-f]+)?$`).MatchString(reference) {
-		return Image{}, fmt.Errorf("%q is not an image such as quay.io/keycloak/keycloak:26.5.6", reference)
+		return Image{}, fmt.Errorf("%q is not an image such as quay.io/keycloak/keycloak:26.7.4", reference)
 	}
 	rest, digest, _ := strings.Cut(reference, "@")
 	path, tag := rest, ""

@@ -8,9 +8,9 @@ import (
 func TestParseImage(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0f", 32)
 	for reference, want := range map[string]Image{
-		"quay.io/keycloak/keycloak:26.5.6":      {"quay.io", "keycloak/keycloak", "26.5.6", ""},
-		"postgres:17":                           {"", "postgres", "17", ""},
-		"hashicorp/vault:2.0.4":                 {"", "hashicorp/vault", "2.0.4", ""},
+		"quay.io/keycloak/keycloak:26.7.4":      {"quay.io", "keycloak/keycloak", "26.7.4", ""},
+		"postgres:17.12":                        {"", "postgres", "17.12", ""},
+		"hashicorp/vault:2.1.2":                 {"", "hashicorp/vault", "2.1.2", ""},
 		"localhost:5000/a/b:1":                  {"localhost:5000", "a/b", "1", ""},
 		"localhost/a:1":                         {"localhost", "a", "1", ""},
 		"quay.io/a/b@" + digest:                 {"quay.io", "a/b", "", digest},

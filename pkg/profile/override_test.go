@@ -36,6 +36,24 @@ func TestWithChart(t *testing.T) {
 	}
 }
 
+// Which versions the values are for holds for the chart that it was said of.
+func TestWithChartVersions(t *testing.T) {
+	for name, c := range map[string]struct {
+		over Chart
+		want bool
+	}{
+		"another version": {Chart{Version: "39.0.0"}, true},
+		"a mirror":        {Chart{Repository: "https://m"}, true},
+		"its name said":   {Chart{Name: "traefik"}, true},
+		"another chart":   {Chart{Name: "ours"}, false},
+	} {
+		got, err := load(t, "current").WithChart("traefik", c.over)
+		if err != nil || (got.Components["traefik"].Versions != "") != c.want {
+			t.Errorf("%s: versions %q, %v", name, got.Components["traefik"].Versions, err)
+		}
+	}
+}
+
 func TestWithChartRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		component string

@@ -40,7 +40,7 @@ func TestLoadUnknownNameSaysTheKnownOnes(t *testing.T) {
 func TestCharts(t *testing.T) {
 	const none = ""
 	for name, c := range map[string]struct{ profile, component, version, sha256 string }{
-		"traefik":             {"current", "traefik", "39.0.0", none},
+		"traefik":             {"current", "traefik", "41.3.0", none},
 		"ingress-nginx":       {"current", "ingress-nginx", "4.15.1", "3eff0bd18151d6e6b1c441463410571443dda1ac78292cb189346628de784f0c"},
 		"onyxia":              {"current", "onyxia", "11.5.1", "b897433bbb1b66148f18b40a1f2f56569e010bbf31181fe6d326fa1c9b5c2268"},
 		"keycloakx":           {"current", "keycloakx", "7.1.11", "beeb7ac7cee425ad438a6fbc6545b234a636b1c65f3fa7158aae443c076d7559"},
@@ -68,16 +68,17 @@ func TestCharts(t *testing.T) {
 
 func TestImages(t *testing.T) {
 	for image, c := range map[string]struct{ profile, component, role string }{
-		"docker.io/traefik:v3.6.7":                           {"current", "traefik", "server"},
-		"quay.io/keycloak/keycloak:26.5.6":                   {"current", "keycloakx", "server"},
-		"docker.io/curlimages/curl:8.10.1":                   {"current", "keycloakx", "init"},
-		"docker.io/library/postgres:17":                      {"current", "postgres", "server"},
-		"docker.io/pgsty/minio:RELEASE.2026-06-18T00-00-00Z": {"current", "minio", "server"},
-		"docker.io/hashicorp/vault:2.0.4":                    {"current", "vault", "server"},
-		"quay.io/openbao/openbao:2.6.2":                      {"current", "openbao", "server"},
-		"quay.io/keycloak/keycloak:21.1.2":                   {"guide-2023", "keycloakx", "server"},
-		"quay.io/minio/minio:RELEASE.2023-07-07T07-13-57Z":   {"guide-2023", "minio", "server"},
-		"docker.io/hashicorp/vault:1.14.1":                   {"guide-2023", "vault", "server"},
+		"docker.io/traefik:v3.7.15": {"current", "traefik", "server"},
+		"quay.io/keycloak/keycloak:26.7.4@sha256:82a77884f3af238beab1e7afd63b5f530e1b5c0590bd7aa60b40a40463e29b2c": {"current", "keycloakx", "server"},
+		"docker.io/curlimages/curl:8.22.0@sha256:58adaa4e8dca9c988bae2aba4ab3434a0bb2da16bbe3f92dec39ec7785166777": {"current", "keycloakx", "init"},
+		"docker.io/library/postgres:17.12": {"current", "postgres", "server"},
+		"docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z@sha256:635197cb9f36d01bee221d34d1c7d7960f6a95c48b0b6c01d99cd13bdae51a46": {"current", "minio", "server"},
+		"docker.io/hashicorp/vault:2.1.2@sha256:c2f666266f383d2cf424d86b8bb8ce7d065562173ffec2b476d762943608bb55":                   {"current", "vault", "server"},
+		"quay.io/openbao/openbao:2.7.1@sha256:6d2b93856e3fcf7b18ad855a0b51eaba474dc8b79cf554379ea32034797d2acf":                     {"current", "openbao", "server"},
+		"quay.io/keycloak/keycloak:21.1.2":                 {"guide-2023", "keycloakx", "server"},
+		"docker.io/library/postgres:15.20":                 {"guide-2023", "postgres", "server"},
+		"quay.io/minio/minio:RELEASE.2023-07-07T07-13-57Z": {"guide-2023", "minio", "server"},
+		"docker.io/hashicorp/vault:1.14.1":                 {"guide-2023", "vault", "server"},
 	} {
 		got, err := load(t, c.profile).Component(c.component)
 		if err != nil {
@@ -85,6 +86,21 @@ func TestImages(t *testing.T) {
 		}
 		if got.Images[c.role] != image {
 			t.Errorf("%s %s %s is %q, want %q", c.profile, c.component, c.role, got.Images[c.role], image)
+		}
+	}
+}
+
+// An image whose tag is a major version alone is another program one day (review C4: PostgreSQL's major version).
+func TestImagesAreNamedByMinorVersion(t *testing.T) {
+	minor := regexp.MustCompile(`^(v?\d+\.\d+(\.\d+)?|RELEASE\.[\dTZ-]+)$`)
+	for _, name := range []string{"current", "guide-2023"} {
+		for component, c := range load(t, name).Components {
+			for role, reference := range c.Images {
+				image, err := ParseImage(reference)
+				if err != nil || !minor.MatchString(image.Tag) {
+					t.Errorf("%s %s %s: %s (%v)", name, component, role, reference, err)
+				}
+			}
 		}
 	}
 }
@@ -157,6 +173,7 @@ func TestParseIsStrict(t *testing.T) {
 		"image without a tag":  {"name: x\ningress: a\ncomponents: {a: {images: {server: a}}}\n", "neither tag nor digest"},
 		"chart without name":   {"name: x\ningress: a\ncomponents: {a: {chart: {repository: 'https://r', version: '1'}}}\n", "needs a name and a version"},
 		"repository over http": {"name: x\ningress: a\ncomponents: {a: {chart: {repository: 'http://r', name: n, version: '1'}}}\n", "neither https:// nor oci://"},
+		"versions of a chart":  {"name: x\ningress: a\ncomponents: {a: {versions: new, images: {server: 'a:1'}}}\n", `versions "new"`},
 		"short digest":         {"name: x\ningress: a\ncomponents: {a: {chart: {repository: 'https://r', name: n, version: '1', sha256: abc}}}\n", "64 hexadecimal digits"},
 		"image name of nobody": {good + "imageNames: {b: c/server}\n", "no component and role"},
 	} {

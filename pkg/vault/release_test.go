@@ -21,7 +21,7 @@ import (
 func release(flavor string, change func(*Release)) Release {
 	r := Release{Flavor: flavor, Image: "hashicorp/vault:1.14.1", Replicas: 1, Host: "vault.lab.demo.test", IngressClass: "nginx", Size: "10Gi"}
 	if flavor == FlavorOpenBao {
-		r.Image = "quay.io/openbao/openbao:2.6.2"
+		r.Image = "quay.io/openbao/openbao:2.7.1"
 	}
 	if change != nil {
 		change(&r)
@@ -32,9 +32,9 @@ func release(flavor string, change func(*Release)) Release {
 func TestReleaseImage(t *testing.T) {
 	for _, c := range []struct{ flavor, image, want string }{
 		{FlavorVault, "hashicorp/vault:1.14.1", "map[repository:hashicorp/vault tag:1.14.1]"},
-		{FlavorVault, "registry.example.org:5000/vault:2.0.4@sha256:ab", "map[repository:registry.example.org:5000/vault tag:2.0.4@sha256:ab]"},
-		{FlavorOpenBao, "quay.io/openbao/openbao:2.6.2", "map[registry:quay.io repository:openbao/openbao tag:2.6.2]"},
-		{FlavorOpenBao, "openbao/openbao:2.6.2", "map[registry:docker.io repository:openbao/openbao tag:2.6.2]"},
+		{FlavorVault, "registry.example.org:5000/vault:2.1.2@sha256:ab", "map[repository:registry.example.org:5000/vault tag:2.1.2@sha256:ab]"},
+		{FlavorOpenBao, "quay.io/openbao/openbao:2.7.1", "map[registry:quay.io repository:openbao/openbao tag:2.7.1]"},
+		{FlavorOpenBao, "openbao/openbao:2.7.1", "map[registry:docker.io repository:openbao/openbao tag:2.7.1]"},
 		{FlavorVault, "hashicorp/vault", ""},
 		{FlavorVault, "registry.example.org:5000/vault", ""},
 	} {
@@ -103,7 +103,7 @@ func TestReleaseOnRealCharts(t *testing.T) {
 		"dev": {release(FlavorVault, func(r *Release) { r.Dev = true }), "0.34.1",
 			[]string{"vault server -dev", "VAULT_DEV_ROOT_TOKEN_ID", "kind: Ingress"}, []string{"value: root", "storage: 10Gi", "kind: ClusterRoleBinding"}, ""},
 		"openbao": {release(FlavorOpenBao, nil), "0.29.2",
-			[]string{"quay.io/openbao/openbao:2.6.2", "name: openbao-active", "podManagementPolicy: Parallel", "BAO_RAFT_NODE_ID", `audit "file" "stdout"`, "/v1/sys/health?standbyok=true", "storage: 10Gi"},
+			[]string{"quay.io/openbao/openbao:2.7.1", "name: openbao-active", "podManagementPolicy: Parallel", "BAO_RAFT_NODE_ID", `audit "file" "stdout"`, "/v1/sys/health?standbyok=true", "storage: 10Gi"},
 			[]string{"kind: MutatingWebhookConfiguration", "kind: ClusterRoleBinding", "kind: PodDisruptionBudget", "disable_unauthed"}, ""},
 		"openbao three": {release(FlavorOpenBao, func(r *Release) { r.Replicas, r.GenerateRoot = 3, true }), "0.29.2",
 			[]string{"replicas: 3", "http://openbao-2.openbao-internal:8200", "disable_unauthed_generate_root_endpoints = false", "disable_unauthed_rekey_endpoints = false", "127.0.0.1:8210"}, nil, ""},

@@ -23,7 +23,7 @@ type controller struct {
 	ownClass bool
 	// values for its chart.
 	values func(stage.Env) map[string]any
-	// image are the values for another image than the chart's.
+	// image are the values for the image of the profile or the configuration.
 	image func(profile.Image) map[string]any
 	// variants are the values that a provider adds.
 	variants map[string]map[string]any
@@ -40,10 +40,10 @@ func controllerNamed(name string) (controller, error) {
 }
 
 // chosenValues are the values for the chart, with what the provider and the admin put on top.
-func (c controller) chosenValues(env stage.Env, provider string) (map[string]any, error) {
-	image, named, err := imageNamed(env, c.component)
+func (c controller) chosenValues(env stage.Env, component profile.Component, provider string) (map[string]any, error) {
+	image, named, err := imageNamed(component)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("images.%s: %w", c.component, err)
 	}
 	layers := []map[string]any{c.values(env), c.variants[provider]}
 	if named {

@@ -4,16 +4,15 @@ import (
 	"fmt"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
 // dockerHub is what an image without a registry means to container runtimes; the chart of Traefik wants it named.
 const dockerHub = "docker.io"
 
-// imageNamed is the image that the configuration names in place of the chart's own; false for none. The charts find out from
-// its tag which options the program has, so a digest alone is not enough.
-func imageNamed(env stage.Env, component string) (profile.Image, bool, error) {
-	reference, named := env.Platform.Images[component]
+// imageNamed is the image that the profile or the configuration names in place of the chart's own; false for none. The charts
+// find out from its tag which options the program has, so a digest alone is not enough.
+func imageNamed(component profile.Component) (profile.Image, bool, error) {
+	reference, named := component.Images["server"]
 	if !named {
 		return profile.Image{}, false, nil
 	}
@@ -21,13 +20,10 @@ func imageNamed(env stage.Env, component string) (profile.Image, bool, error) {
 	if err == nil && image.Tag == "" {
 		err = fmt.Errorf("image %q has no tag, by which the chart knows its version: name it as NAME:TAG@DIGEST", reference)
 	}
-	if err != nil {
-		return image, false, fmt.Errorf("images.%s: %w", component, err)
-	}
-	return image, true, nil
+	return image, err == nil, err
 }
 
-// traefikImage is the image under the keys of Traefik's chart, which has none for a digest (39.0.0).
+// traefikImage is the image under the keys of Traefik's chart. Its key for a digest hides the version from it (41.3.0).
 func traefikImage(image profile.Image) map[string]any {
 	registry, tag := image.Registry, image.Tag
 	if registry == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 )
 
-// What images.traefik and images.ingress-nginx become under the keys of either chart (traefik 39.0.0, ingress-nginx 4.15.1),
+// What images.traefik and images.ingress-nginx become under the keys of either chart (traefik 41.3.0, ingress-nginx 4.15.1),
 // and that the admin's own values are still on top.
 func TestImages(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0f", 32)
@@ -19,14 +19,15 @@ func TestImages(t *testing.T) {
 		want              map[string]any
 		fails             string
 	}{
-		"the chart's own": {controller: "traefik"},
-		"traefik":         {controller: "traefik", image: "registry.example.org:8443/mirror/traefik:v3.6.7", want: map[string]any{"registry": "registry.example.org:8443", "repository": "mirror/traefik", "tag": "v3.6.7"}},
-		"no registry":     {controller: "traefik", image: "traefik:v3.6.7", want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.6.7"}},
-		"with a digest":   {controller: "traefik", image: "docker.io/traefik:v3.6.7@" + digest, want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.6.7@" + digest}},
+		"the profile's":   {controller: "traefik", want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.7.15"}},
+		"the chart's own": {controller: "ingress-nginx"},
+		"traefik":         {controller: "traefik", image: "registry.example.org:8443/mirror/traefik:v3.7.15", want: map[string]any{"registry": "registry.example.org:8443", "repository": "mirror/traefik", "tag": "v3.7.15"}},
+		"no registry":     {controller: "traefik", image: "traefik:v3.7.15", want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.7.15"}},
+		"with a digest":   {controller: "traefik", image: "docker.io/traefik:v3.7.15@" + digest, want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.7.15@" + digest}},
 		"digest alone":    {controller: "traefik", image: "docker.io/traefik@" + digest, fails: "images.traefik: image"},
 		"own on top": {
-			controller: "traefik", image: "traefik:v3.6.7", own: map[string]any{"image": map[string]any{"tag": "v3.6.8"}},
-			want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.6.8"},
+			controller: "traefik", image: "traefik:v3.7.15", own: map[string]any{"image": map[string]any{"tag": "v3.7.16"}},
+			want: map[string]any{"registry": "docker.io", "repository": "traefik", "tag": "v3.7.16"},
 		},
 		"ingress-nginx": {
 			controller: "ingress-nginx", image: "registry.example.org/ingress-nginx/controller:v1.15.1",
@@ -48,7 +49,11 @@ func TestImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			values, err := chosen.chosenValues(env, "generic")
+			component, err := env.Profile.Component(c.controller)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := chosen.chosenValues(env, component, "generic")
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Errorf("got %v", err)

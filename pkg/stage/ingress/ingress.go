@@ -45,7 +45,7 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 			return nil, fmt.Errorf("where the cluster runs cannot be found from its nodes: %w; say so with the key ingress.provider", err)
 		}
 	}
-	values, err := controller.chosenValues(env, provider)
+	values, err := controller.chosenValues(env, component, provider)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 	release := helm.ReleaseID(controller.component)
 	return append(list,
 		engine.New(release, env.Helm.Release(helm.Release{
-			Name: controller.component, Namespace: namespace, Chart: component.Chart,
+			Name: controller.component, Namespace: namespace, Chart: component.Chart, Versions: component.Versions,
 			Values:       func(context.Context) (map[string]any, error) { return values, nil },
 			AddressLater: true,
 		}), stage.NamespaceID(namespace)),
@@ -80,7 +80,7 @@ func existing(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 }
 
 // ingressClass is the class that everything of Onyxia uses. Traefik's chart makes the class "traefik" only, and its
-// provider for ingress-nginx serves classes of this controller (traefik chart 39.0.0).
+// provider for ingress-nginx serves classes of this controller (traefik chart 41.3.0).
 func ingressClass(name string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "networking.k8s.io/v1",

@@ -6,7 +6,10 @@ import (
 )
 
 // traefik serves Ingresses written for ingress-nginx, annotations included, because the services of Onyxia's catalogue
-// protect themselves with nginx annotations (key providers.kubernetesIngressNginx: traefik chart 39, Traefik 3.6.2 and later).
+// protect themselves with nginx annotations, whitelist-source-range among them (Traefik 3.7.0 and later). Keys of chart 41.3.0.
+//
+// core.strictTLSOptions stays off: with it, one Ingress that asks for other TLS options under the login page's host would turn
+// that host off for everybody (docs of Traefik 3.7). Without it the host falls back to the default options, which are ours.
 func traefik() controller {
 	return controller{component: "traefik", service: "traefik", security: kube.Baseline, ownClass: true, values: traefikValues, image: traefikImage, variants: traefikVariants()}
 }
@@ -15,7 +18,9 @@ func traefikValues(env stage.Env) map[string]any {
 	return map[string]any{
 		"ingressClass": map[string]any{"enabled": false},
 		"providers": map[string]any{
-			"kubernetesIngressNginx": map[string]any{"enabled": true},
+			"kubernetesIngressNGINX": map[string]any{"enabled": true},
+			// Else a TLSStore or TLSOption named "default" counts from any namespace, a user's too.
+			"kubernetesCRD": map[string]any{"defaultTLSResourcesNamespace": env.IngressNamespace()},
 			// Every Ingress would be served twice.
 			"kubernetesIngress": map[string]any{"enabled": false},
 		},
@@ -39,15 +44,18 @@ func traefikValues(env stage.Env) map[string]any {
 func traefikVariants() map[string]map[string]any {
 	variants := map[string]map[string]any{}
 	for provider, v := range serviceVariants() {
-		service := map[string]any{}
+		service, spec := map[string]any{}, map[string]any{}
 		if v.kind != "" {
-			service["type"] = v.kind
+			spec["type"] = v.kind
+		}
+		if v.localPolicy {
+			spec["externalTrafficPolicy"] = "Local"
+		}
+		if len(spec) > 0 {
+			service["spec"] = spec
 		}
 		if len(v.annotations) > 0 {
 			service["annotations"] = v.annotations
-		}
-		if v.localPolicy {
-			service["spec"] = map[string]any{"externalTrafficPolicy": "Local"}
 		}
 		values := map[string]any{"service": service}
 		if v.hostPorts {

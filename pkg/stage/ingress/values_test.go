@@ -23,6 +23,11 @@ func environment(t *testing.T, c platform.Config) stage.Env {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for name, image := range p.Images {
+		if chosen, err = chosen.WithImage(name, image); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return stage.Env{Platform: p, Profile: chosen, Warn: func(string) {}}
 }
 
@@ -46,7 +51,7 @@ func equal(t *testing.T, got any, want string) {
 }
 
 // What a provider adds: the annotations of ingress-nginx's provider files (controller-v1.15.1), under the keys of either
-// chart (traefik 39.0.0, ingress-nginx 4.15.1).
+// chart (traefik 41.3.0, ingress-nginx 4.15.1).
 func TestValuesOfProviders(t *testing.T) {
 	const aws = `annotations:
   service.beta.kubernetes.io/aws-load-balancer-backend-protocol: tcp
@@ -69,9 +74,9 @@ func TestValuesOfProviders(t *testing.T) {
 		"gcp": service(""), "azure": service(""), "digitalocean": service(""), "scaleway": service(""),
 		"generic":        of("service: {}", "controller: {service: {}}"),
 		"docker-desktop": of("service: {}", "controller: {service: {}}"),
-		"baremetal":      of("service: {type: NodePort}", "controller: {service: {type: NodePort}, publishService: {enabled: false}}"),
+		"baremetal":      of("service: {spec: {type: NodePort}}", "controller: {service: {type: NodePort}, publishService: {enabled: false}}"),
 		"kind": of(`
-service: {type: NodePort}
+service: {spec: {type: NodePort}}
 ports: {web: {hostPort: 80}, websecure: {hostPort: 443}}
 updateStrategy: {rollingUpdate: {maxUnavailable: 1, maxSurge: 0}}
 `, "controller: {service: {type: NodePort}, hostPort: {enabled: true}, publishService: {enabled: false}, terminationGracePeriodSeconds: 0}"),
@@ -117,7 +122,10 @@ func TestValuesOfControllers(t *testing.T) {
 	t.Run("traefik", func(t *testing.T) {
 		equal(t, traefikValues(env), `
 ingressClass: {enabled: false}
-providers: {kubernetesIngressNginx: {enabled: true}, kubernetesIngress: {enabled: false}}
+providers:
+  kubernetesIngressNGINX: {enabled: true}
+  kubernetesCRD: {defaultTLSResourcesNamespace: traefik}
+  kubernetesIngress: {enabled: false}
 tlsStore: {default: {defaultCertificate: {secretName: wildcard}}}
 ports: {websecure: {transport: {respondingTimeouts: {readTimeout: 1h}}}}
 global: {checkNewVersion: false, sendAnonymousUsage: false}

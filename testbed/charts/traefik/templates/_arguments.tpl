@@ -16,18 +16,26 @@
 {{- with .Values.ports.websecure.transport.respondingTimeouts.readTimeout }}
 - --entryPoints.websecure.transport.respondingTimeouts.readTimeout={{ . }}
 {{- end }}
+{{- if not .Values.global.checkNewVersion }}
 - --global.checkNewVersion=false
+{{- end }}
 - --api.dashboard=true
 - --ping=true
 - --metrics.prometheus=true
 - --metrics.prometheus.entrypoint=metrics
-- --log.level={{ upper .Values.logs.general.level }}
-{{- if .Values.logs.access.enabled }}
+- --log.level={{ upper .Values.log.level }}
+{{- if .Values.core.strictTLSOptions }}
+- --core.strictTLSOptions=true
+{{- end }}
+{{- if .Values.accessLog.enabled }}
 - --accesslog=true
 {{- end }}
 {{- if .Values.providers.kubernetesCRD.enabled }}
 - --providers.kubernetescrd
 - --providers.kubernetescrd.allowEmptyServices=true
+{{- with .Values.providers.kubernetesCRD.defaultTLSResourcesNamespace }}
+- --providers.kubernetescrd.defaultTLSResourcesNamespace={{ . }}
+{{- end }}
 {{- end }}
 {{- if .Values.providers.kubernetesIngress.enabled }}
 - --providers.kubernetesingress
@@ -39,22 +47,21 @@
 {{- end }}
 
 {{- define "arguments.nginx" }}
-{{- $n := .Values.providers.kubernetesIngressNginx }}
+{{- $n := .Values.providers.kubernetesIngressNGINX }}
 {{- if $n.enabled }}
 - --providers.kubernetesingressnginx
-- --providers.kubernetesingressnginx.controllerclass={{ $n.controllerClass }}
-- --providers.kubernetesingressnginx.ingressclass={{ $n.ingressClass }}
-{{- if $n.ingressClassByName }}
-- --providers.kubernetesingressnginx.ingressclassbyname=true
-{{- end }}
-{{- if $n.watchIngressWithoutClass }}
-- --providers.kubernetesingressnginx.watchingresswithoutclass=true
-{{- end }}
+- --providers.kubernetesingressnginx.controllerClass={{ $n.controllerClass }}
+- --providers.kubernetesingressnginx.disableSvcExternalName=false
+- --providers.kubernetesingressnginx.httpEntryPoint=web
+- --providers.kubernetesingressnginx.httpsEntryPoint=websecure
+- --providers.kubernetesingressnginx.ingressClass={{ $n.ingressClass }}
+- --providers.kubernetesingressnginx.ingressClassByName={{ $n.ingressClassByName }}
+- --providers.kubernetesingressnginx.watchIngressWithoutClass={{ $n.watchIngressWithoutClass }}
 {{- if $n.publishService.enabled }}
-- --providers.kubernetesingressnginx.publishservice={{ $n.publishService.pathOverride | default (printf "%s/%s" .Release.Namespace (include "fullname" .)) }}
+- --providers.kubernetesingressnginx.publishService={{ $n.publishService.pathOverride | default (printf "%s/%s" .Release.Namespace (include "fullname" .)) }}
 {{- end }}
 {{- with $n.publishStatusAddress }}
-- --providers.kubernetesingressnginx.publishstatusaddress={{ . }}
+- --providers.kubernetesingressnginx.publishStatusAddress={{ . }}
 {{- end }}
 {{- end }}
 {{- end }}
