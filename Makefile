@@ -62,16 +62,17 @@ chaos: build
 
 # what is said of every server, on the oldest ones in short
 OLDER := 20.0.5 21.1.2 24.0.5
+NEWEST := $(shell sed -n 's/^newest_keycloak=//p' $(TESTBED)/lib/common.bash)
 SHORT := TestRealServers/.*/(configure_twice|hand-made|users|service_account)
 
 ## servers: Keycloak of four versions, MinIO and Vault as plain processes, without a cluster; root (port 443), Java 17, Maven, unzip
 .PHONY: servers
 servers:
 	$(TESTBED)/build etcd apiserver pebble minio vault
-	$(TESTBED)/keycloak $(OLDER) 26.5.6
+	$(TESTBED)/keycloak $(OLDER) $(NEWEST)
 	KEYCLOAK_VERSIONS="$(OLDER)" $(GO) test ./pkg/keycloak -count=1 -timeout 30m -v -run '$(SHORT)'
-	KEYCLOAK_VERSIONS=26.5.6 $(GO) test ./pkg/keycloak -count=1 -timeout 30m
-	ONYXIA_TEST_REAL=1 KEYCLOAK_VERSIONS=26.5.6 $(GO) test ./pkg/s3/... ./pkg/vault/... ./pkg/stage/s3 ./pkg/stage/vault -count=1 -timeout 30m
+	KEYCLOAK_VERSIONS=$(NEWEST) $(GO) test ./pkg/keycloak -count=1 -timeout 30m
+	ONYXIA_TEST_REAL=1 KEYCLOAK_VERSIONS=$(NEWEST) $(GO) test ./pkg/s3/... ./pkg/vault/... ./pkg/stage/s3 ./pkg/stage/vault -count=1 -timeout 30m
 
 ## demo: a cluster and the whole datalab on this machine, to look at in a browser; root on Linux
 .PHONY: demo

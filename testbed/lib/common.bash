@@ -20,6 +20,19 @@ owner=/run/onyxia-testbed   # holds $home of the cluster that runs: there can be
 
 way_out="or set KUBECONFIG to any other cluster, for instance one made by kind"
 
+# what profile current names another version of, which cannot be had for tests
+newest_keycloak=26.7.3
+
+# pinned_image NAME: the image of that name in the profile, such as docker.io/traefik:v1.2.3
+pinned_image() { grep -hoE "$1[:@][^ ]+" "$testbed/../pkg/profile/catalogue/${2:-current}.yaml"; }
+
+# traefik_version: $TRAEFIK, or what the profile names
+traefik_version() {
+  local image
+  image=$(pinned_image docker.io/traefik)
+  echo "${TRAEFIK:-${image#*:v}}"
+}
+
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
 

@@ -70,7 +70,7 @@ on_debian() {
   forget_packages "$folder"
 }
 
-make_traefik() { install -D "$bin/traefik" "$1/usr/local/bin/traefik"; }
+make_traefik() { install -D "$bin/traefik-$2" "$1/usr/local/bin/traefik"; }
 
 # What the entrypoints of these two images come down to: running what they are given.
 make_minio() {

@@ -153,8 +153,13 @@ func writeFile(path string, img *image) error {
 	return f.Close()
 }
 
-// fullName adds what a name leaves out, as the kubelet does: the registry, its folder of official images, the tag.
+// fullName adds what a name leaves out, as the kubelet does: the registry, its folder of official images, the tag. With a digest
+// it leaves the tag out, as the kubelet does too.
 func fullName(name string) string {
+	if name, digest, found := strings.Cut(name, "@"); found {
+		full := fullName(name)
+		return full[:strings.LastIndex(full, ":")] + "@" + digest
+	}
 	if path := name[strings.LastIndex(name, "/")+1:]; !strings.Contains(path, ":") {
 		name += ":latest"
 	}

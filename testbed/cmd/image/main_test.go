@@ -17,13 +17,15 @@ import (
 
 func TestFullName(t *testing.T) {
 	for name, want := range map[string]string{
-		"busybox":                        "docker.io/library/busybox:latest",
-		"traefik:v3.6.7":                 "docker.io/library/traefik:v3.6.7",
-		"inseefrlab/onyxia-api:v4.12.0":  "docker.io/inseefrlab/onyxia-api:v4.12.0",
-		"quay.io/minio/mc":               "quay.io/minio/mc:latest",
-		"registry.k8s.io/pause:3.10":     "registry.k8s.io/pause:3.10",
-		"localhost/x":                    "localhost/x:latest",
-		"registry.test:5000/onyxia/tiny": "registry.test:5000/onyxia/tiny:latest",
+		"busybox":                               "docker.io/library/busybox:latest",
+		"traefik:v3.7.15":                       "docker.io/library/traefik:v3.7.15",
+		"inseefrlab/onyxia-api:v4.12.0":         "docker.io/inseefrlab/onyxia-api:v4.12.0",
+		"quay.io/minio/mc":                      "quay.io/minio/mc:latest",
+		"registry.k8s.io/pause:3.10":            "registry.k8s.io/pause:3.10",
+		"docker.io/pgsty/silo:R.2026@sha256:ab": "docker.io/pgsty/silo@sha256:ab",
+		"localhost:5000/x@sha256:ab":            "localhost:5000/x@sha256:ab",
+		"localhost/x":                           "localhost/x:latest",
+		"registry.test:5000/onyxia/tiny":        "registry.test:5000/onyxia/tiny:latest",
 	} {
 		if got := fullName(name); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
@@ -82,7 +84,7 @@ func decode(t *testing.T, data []byte, v any) {
 // TestLayout follows the image from its index to its layer as a container runtime does, checking every sum.
 func TestLayout(t *testing.T) {
 	files := pack(t, "-layer", folder(t, "program", "#!/bin/true"), "-entrypoint", `["/program","api"]`,
-		"-env", "MODE=test", "-user", "101", "traefik:v3.6.7", "quay.io/minio/mc")
+		"-env", "MODE=test", "-user", "101", "traefik:v3.7.15", "quay.io/minio/mc")
 	for name, data := range files {
 		if hexsum, ok := strings.CutPrefix(name, "blobs/sha256/"); ok {
 			if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != hexsum {
@@ -96,7 +98,7 @@ func TestLayout(t *testing.T) {
 	for _, d := range index.Manifests {
 		names = append(names, d.Annotations["io.containerd.image.name"])
 	}
-	if want := []string{"docker.io/library/traefik:v3.6.7", "quay.io/minio/mc:latest"}; !slices.Equal(names, want) {
+	if want := []string{"docker.io/library/traefik:v3.7.15", "quay.io/minio/mc:latest"}; !slices.Equal(names, want) {
 		t.Errorf("names %q, want %q", names, want)
 	}
 	var manifest struct {
