@@ -593,11 +593,17 @@ func TestOneReasonIsToldOnce(t *testing.T) {
 
 type fakeLock struct {
 	lost     chan struct{}
+	expired  bool
 	unlocked bool
+	ended    error // of the context that it was given back with
 }
 
-func (l *fakeLock) Lost() <-chan struct{}        { return l.lost }
-func (l *fakeLock) Unlock(context.Context) error { l.unlocked = true; return nil }
+func (l *fakeLock) Lost() <-chan struct{} { return l.lost }
+func (l *fakeLock) Held() bool            { return !l.expired }
+func (l *fakeLock) Unlock(ctx context.Context) error {
+	l.unlocked, l.ended = true, ctx.Err()
+	return nil
+}
 
 func TestWithLock(t *testing.T) {
 	t.Run("given back after an error", func(t *testing.T) {

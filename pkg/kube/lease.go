@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -41,7 +42,7 @@ func (l *lease) fill(o *coordinationv1.Lease, acquired time.Time) {
 	o.Annotations[processAnnotation] = l.self.mark()
 }
 
-// write takes or renews the Lease, unless somebody else wrote it since it was read (its resourceVersion says so).
+// write takes or renews the Lease, unless another process wrote it since it was read (its resourceVersion says so).
 func (l *lease) write(ctx context.Context, live *coordinationv1.Lease, acquired time.Time) (*coordinationv1.Lease, error) {
 	next := live.DeepCopy()
 	l.fill(next, acquired)
@@ -55,7 +56,7 @@ func (l *lease) write(ctx context.Context, live *coordinationv1.Lease, acquired 
 	return written, nil
 }
 
-// reread gets a Lease that somebody else wrote to, nil when it is no longer ours. Labels may be put on it by anybody.
+// reread gets a Lease that another process wrote to, nil when it is no longer ours. Labels may be put on it by anybody.
 func (l *lease) reread(ctx context.Context, last *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	live, err := l.api.Get(ctx, l.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -70,7 +71,7 @@ func (l *lease) reread(ctx context.Context, last *coordinationv1.Lease) (*coordi
 	return live, nil
 }
 
-// renewed writes the Lease once more, also when somebody touched it; errTaken when it is no longer ours. One that went
+// renewed writes the Lease once more, also when it was touched meanwhile; errTaken when it is no longer ours. One that went
 // with its namespace stays ours, as it was last.
 func (l *lease) renewed(ctx context.Context, last *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	acquired := last.Spec.AcquireTime.Time
@@ -110,6 +111,8 @@ type Held struct {
 	stop  chan struct{}
 	done  chan struct{}
 	once  sync.Once
+	// end is when the lock is lost unless it is renewed.
+	end atomic.Pointer[time.Time]
 	// live belongs to the renewing goroutine until done is closed.
 	live *coordinationv1.Lease
 }
@@ -117,6 +120,8 @@ type Held struct {
 // hold renews the Lease until Unlock. It goes on after the context has ended: what is cleaned up then needs the lock.
 func hold(ctx context.Context, l *lease, live *coordinationv1.Lease) *Held {
 	h := &Held{lease: l, live: live, lost: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
+	now := time.Now()
+	h.renewedAt(now.Add(live.Spec.RenewTime.Sub(now)))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer close(h.done)
@@ -134,34 +139,54 @@ func hold(ctx context.Context, l *lease, live *coordinationv1.Lease) *Held {
 	return h
 }
 
+// renewedAt notes a renewal that began then.
+func (h *Held) renewedAt(began time.Time) {
+	end := began.Add(h.lease.timing.Duration)
+	h.end.Store(&end)
+}
+
+// Held reports whether the lock's time is not up.
+func (h *Held) Held() bool { return before(time.Now(), *h.end.Load()) }
+
+// before compares by both clocks: the monotonic one rests while the machine sleeps, and the one on the wall may be set back.
+func before(now, end time.Time) bool {
+	return now.Before(end) && now.Round(0).Before(end.Round(0))
+}
+
 func (h *Held) renew(ctx context.Context) {
-	deadline := time.Now().Add(h.lease.timing.Duration)
-	wait := h.lease.timing.Renewal
+	// A timer that rested with the machine is late, so it is a short one.
+	look := time.NewTicker(h.lease.timing.Renewal / 10)
+	defer look.Stop()
+	next := time.Now().Add(h.lease.timing.Renewal)
 	for {
 		select {
 		case <-h.stop:
 			return
-		case <-time.After(wait):
+		case <-look.C:
+		}
+		if h.Held() && time.Now().Before(next) {
+			continue
 		}
 		began := time.Now()
-		attempt, cancel := context.WithDeadline(ctx, deadline)
+		attempt, cancel := context.WithDeadline(ctx, *h.end.Load())
 		live, err := h.lease.renewed(attempt, h.live)
 		cancel()
 		switch {
-		case err == nil:
-			h.live, deadline, wait = live, began.Add(h.lease.timing.Duration), h.lease.timing.Renewal
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, errTaken) || !time.Now().Before(deadline):
+		case errors.Is(err, errTaken) || !h.Held():
 			close(h.lost)
 			return
+		case err == nil:
+			h.live, next = live, began.Add(h.lease.timing.Renewal)
+			h.renewedAt(began)
 		default:
-			wait = h.lease.timing.Renewal / 5
+			next = time.Now().Add(h.lease.timing.Renewal / 5)
 		}
 	}
 }
 
-// Lost is closed when the lock could not be renewed in time or was taken by somebody else.
+// Lost is closed when the lock could not be renewed in time or was taken by another run.
 func (h *Held) Lost() <-chan struct{} { return h.lost }
 
 // Unlock gives the lock back by deleting the Lease. That it is gone or no longer ours is no error.

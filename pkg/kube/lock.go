@@ -18,16 +18,14 @@ import (
 type LockTiming struct {
 	Duration time.Duration
 	Renewal  time.Duration
+	// Watching is told that a lock looks abandoned and is watched for that long; nil for nobody.
+	Watching func(holder string, during time.Duration)
 }
 
 // DefaultLockTiming lets two renewals fail before the lock is lost.
 func DefaultLockTiming() LockTiming {
 	return LockTiming{Duration: 30 * time.Second, Renewal: 10 * time.Second}
 }
-
-// skew is how far the clocks of two machines may be apart. An older lock is expired by any clock; a younger one that
-// looks expired is watched for one renewal before it is taken over.
-const skew = 10 * time.Minute
 
 // processAnnotation tells which process holds the lock, for others on the same machine.
 const processAnnotation = "kubectl-onyxia/process"
@@ -37,11 +35,14 @@ type LockedError struct {
 	// Holder is user@host/pid.
 	Holder string
 	Since  time.Time
-	// Expires is when the lock ends if its holder no longer lives.
+	// Expires is when the lock ends if its holder no longer lives; zero where that is not known.
 	Expires time.Time
 }
 
 func (e *LockedError) Error() string {
+	if e.Expires.IsZero() {
+		return fmt.Sprintf("another run is at work: %s; wait for it to end", e.Who())
+	}
 	return fmt.Sprintf("another run is at work: %s; wait for it to end (if it was killed, its lock ends by itself at %s)", e.Who(), e.Expires.UTC().Format(timeFormat))
 }
 
@@ -55,13 +56,17 @@ func (e *NoNamespaceError) Error() string {
 	return fmt.Sprintf("namespace %s is not there; make it first", e.Namespace)
 }
 
-// errTaken says that somebody else wrote the Lease between our reading and our writing.
-var errTaken = errors.New("the lease was written by somebody else")
+// errTaken says that another process wrote the Lease between our reading and our writing.
+var errTaken = errors.New("the lease was written by another process")
 
 var _ engine.Lock = (*Held)(nil)
 
 // Lock takes the lock, or returns *LockedError when another living run has it and *NoNamespaceError when the namespace
 // is not there. The lock is a Lease that is renewed until Unlock, also after the context has ended.
+//
+// It is taken over as client-go's leaderelection does it, but not by that package, which is made for a service: it waits for the
+// lock instead of saying who has it, measures its own time by a clock that rests while a machine sleeps, makes way for nobody
+// before the time is up although the holder's process is dead, and loses the lock when a run removes the namespace it is in.
 func (c *Client) Lock(ctx context.Context, namespace, name string) (*Held, error) {
 	return c.LockFor(ctx, namespace, name, DefaultLockTiming())
 }
@@ -119,37 +124,50 @@ func (l *lease) acquire(ctx context.Context) (*coordinationv1.Lease, error) {
 		return nil, err
 	}
 	if !free {
-		return nil, lockedBy(live)
+		held := lockedBy(live)
+		if time.Now().After(held.Expires) {
+			// It lives, so its clock is not ours, and its time means nothing here.
+			held.Expires = time.Time{}
+		}
+		return nil, held
 	}
 	return l.write(ctx, live, time.Now())
 }
 
-// free tells whether nobody holds the Lease: it was given back, its process is known to be dead, or it has expired. One
-// that may only seem expired, because clocks differ, is watched.
+// free reports whether nobody holds the Lease: it was given back, its process is known to be dead, or nobody renewed it while it
+// was watched for as long as it lasts. The times in it are another machine's: that it has expired by them and by our clock only
+// says that watching is worth while, however long ago it was.
 func (l *lease) free(ctx context.Context, live *coordinationv1.Lease) (bool, error) {
 	if holderOf(live) == "" || l.self.knowsDead(live.Annotations[processAnnotation]) {
 		return true, nil
 	}
-	expired := time.Since(expiry(live))
-	if expired <= 0 {
+	if time.Now().Before(expiry(live)) {
 		return false, nil
 	}
-	if expired > skew {
-		return true, nil
+	during := max(lasts(live), l.timing.Duration)
+	if l.timing.Watching != nil {
+		l.timing.Watching(lockedBy(live).Who(), during)
 	}
-	select {
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	case <-time.After(l.timing.Renewal + l.timing.Renewal/5):
+	end := time.After(during)
+	for {
+		last := false
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(l.timing.Renewal / 5):
+		case <-end:
+			last = true
+		}
+		again, err := l.api.Get(ctx, l.name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return false, errTaken
+		case err != nil:
+			return false, fmt.Errorf("read lock %s/%s: %w", l.namespace, l.name, err)
+		case last || again.ResourceVersion != live.ResourceVersion:
+			return again.ResourceVersion == live.ResourceVersion, nil
+		}
 	}
-	again, err := l.api.Get(ctx, l.name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return false, errTaken
-	}
-	if err != nil {
-		return false, fmt.Errorf("read lock %s/%s: %w", l.namespace, l.name, err)
-	}
-	return again.ResourceVersion == live.ResourceVersion, nil
 }
 
 func (l *lease) create(ctx context.Context) (*coordinationv1.Lease, error) {
@@ -177,10 +195,18 @@ func holderOf(live *coordinationv1.Lease) string {
 }
 
 func expiry(live *coordinationv1.Lease) time.Time {
-	if live.Spec.RenewTime == nil || live.Spec.LeaseDurationSeconds == nil {
+	if live.Spec.RenewTime == nil {
 		return time.Time{}
 	}
-	return live.Spec.RenewTime.Add(time.Duration(*live.Spec.LeaseDurationSeconds) * time.Second)
+	return live.Spec.RenewTime.Add(lasts(live))
+}
+
+// lasts is how long the Lease is good without being renewed.
+func lasts(live *coordinationv1.Lease) time.Duration {
+	if live.Spec.LeaseDurationSeconds == nil {
+		return 0
+	}
+	return time.Duration(*live.Spec.LeaseDurationSeconds) * time.Second
 }
 
 func lockedBy(live *coordinationv1.Lease) *LockedError {
