@@ -22,8 +22,9 @@ type Options struct {
 // ErrStopped is matched by the error of a run that ended before all of its steps were tried.
 var ErrStopped = errors.New("stopped")
 
-// Apply carries out a plan that this run made: dependency order, independent steps at once. Every step is observed
-// again just before it is written and once more after. Steps after a failed one are skipped, the others go on.
+// Apply carries out a plan that this run made: dependency order, independent steps at once. What the plan writes over is looked
+// at again first, and a *ChangedError says that it is not what the plan saw. Every step is observed again just before it is
+// written and once more after. Steps after a failed one are skipped, the others go on.
 func (r Run) Apply(ctx context.Context, plan Plan, opts Options) error {
 	if err := plan.Err(); err != nil {
 		return err
@@ -37,6 +38,9 @@ func (r Run) Apply(ctx context.Context, plan Plan, opts Options) error {
 		a.planned[line.ID] = line
 	}
 	a.round.Store(int64(roundOf(ctx)) + 1)
+	if err := a.lookAgain(ctx); err != nil {
+		return err
+	}
 	g.walk(ctx, false, a.visit)
 	return a.err(ctx)
 }
@@ -45,6 +49,8 @@ type result struct {
 	wrote   bool
 	skipped bool
 	err     error
+	// left is what could not be removed of this step and those that need it; empty for nothing.
+	left ID
 }
 
 type applier struct {
@@ -54,6 +60,8 @@ type applier struct {
 	consent func(context.Context, ID, Change, Change) error
 	planned map[ID]Planned
 	round   atomic.Int64
+	// dependents are the steps that need one, for a removal.
+	dependents map[ID][]ID
 
 	mu      sync.Mutex
 	results map[ID]result
@@ -157,6 +165,11 @@ func (a *applier) write(ctx context.Context, s Step, planned Change) (Change, er
 		if err := a.askConsent(ctx, s.ID, planned, now); err != nil {
 			return now, err
 		}
+		// The answer may have taken a while: what was agreed to has to be what is there.
+		return a.write(ctx, s, now)
+	}
+	if err := stillLocked(ctx); err != nil {
+		return now, err
 	}
 	a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: now})
 	if err := s.apply(fresh, seen); err != nil {

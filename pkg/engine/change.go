@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // ID names a step the way kubectl names an object: kind, group or system, name. Examples: "secret/onyxia-tls",
 // "release.helm/traefik", "client.keycloak/onyxia". It is unique within an installation.
 type ID string
@@ -67,10 +69,32 @@ type Change struct {
 	Fix string `json:"fix,omitempty"`
 }
 
-// needsConsent tells whether carrying out now would do something graver than the printed plan said.
+// needsConsent reports whether carrying out now would do something graver than the printed plan said.
 func (c Change) needsConsent(planned Change) bool {
-	if c.Risk != "" && c.Risk != planned.Risk {
+	if c.Risk != "" && (c.Risk != planned.Risk || c.exceeds(planned)) {
 		return true
 	}
 	return (c.Action == Delete || c.Action == Replace) && c.Action != planned.Action
+}
+
+// exceeds reports whether the change has a difference that the planned one did not show.
+func (c Change) exceeds(planned Change) bool {
+	return slices.ContainsFunc(c.Fields, func(f Field) bool { return !slices.Contains(planned.Fields, f) })
+}
+
+// overwrites reports whether something that is there gives way to the change.
+func (c Change) overwrites() bool {
+	return c.Risk != "" || c.Action == Configure || c.Action == Replace || c.Action == Delete
+}
+
+// differs reports whether what is to be written is not what the plan showed. Less of it is no difference: what another run or
+// a person did meanwhile in the same direction leaves nothing to agree to.
+func (c Change) differs(planned Change) bool {
+	switch {
+	case !c.Action.Writes():
+		return c.Action == Blocked
+	case c.Risk != "" && c.Why != planned.Why:
+		return true
+	}
+	return c.Action != planned.Action || c.exceeds(planned) || c.needsConsent(planned)
 }

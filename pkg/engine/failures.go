@@ -14,14 +14,17 @@ type stepsError struct {
 	err error
 }
 
-// named is how many steps an error names.
+// named is how many steps a line names.
 const named = 2
 
-func (e *stepsError) Error() string {
-	if len(e.ids) > named+1 {
-		return fmt.Sprintf("%s and %d more: %v", join(e.ids[:named], ", "), len(e.ids)-named, e.err)
+func (e *stepsError) Error() string { return fmt.Sprintf("%s: %v", abridged(e.ids), e.err) }
+
+// abridged names the first of many steps, and counts the others.
+func abridged(ids []ID) string {
+	if len(ids) > named+1 {
+		return fmt.Sprintf("%s and %d more", join(ids[:named], ", "), len(ids)-named)
 	}
-	return fmt.Sprintf("%s: %v", join(e.ids, ", "), e.err)
+	return join(ids, ", ")
 }
 
 func (e *stepsError) Unwrap() error { return e.err }

@@ -28,6 +28,9 @@ type Plan struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
 	Steps      []Planned `json:"steps"`
+
+	// named are the steps whose data a removal may take.
+	named map[ID]bool
 }
 
 // NewPlan is a plan without steps.

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -25,13 +27,32 @@ func (r Run) PlanRemoval(ctx context.Context, named map[ID]bool) (Plan, error) {
 		}
 	})
 	plan := NewPlan()
-	for i := len(g.order) - 1; i >= 0; i-- {
-		if id := g.order[i]; g.selected[id] && g.steps[id].remove != nil {
-			plan.Steps = append(plan.Steps, lines.get(id))
+	plan.named = named
+	kept := map[ID][]ID{} // data of a step and of those that need it
+	for _, id := range slices.Backward(g.order) {
+		s, line := g.steps[id], lines.get(id)
+		if line.keepsData() {
+			kept[id] = append(kept[id], id)
 		}
+		for _, need := range s.Needs {
+			kept[need] = append(kept[need], kept[id]...)
+			slices.Sort(kept[need])
+			kept[need] = slices.Compact(kept[need])
+		}
+		if !g.selected[id] || s.remove == nil {
+			continue
+		}
+		if s.names && line.Change.Action == Delete && len(kept[id]) > 0 {
+			line.Change = Change{Action: Kept, Why: "names what is kept: " + abridged(kept[id])}
+		}
+		plan.Steps = append(plan.Steps, line)
 	}
 	return plan, context.Cause(ctx)
 }
+
+// keepsData reports whether a plan of removal keeps the step for its data, which can be named. What stays for another reason was
+// made by others, and is found by them.
+func (p Planned) keepsData() bool { return p.Change.Action == Kept && p.Change.Fix != "" }
 
 // removal makes the plan line for taking one step away.
 func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
@@ -101,8 +122,8 @@ func present(ctx context.Context, s Step) (bool, error) {
 	return s.plan(seen).Action != Create, nil
 }
 
-// Remove carries out a removal plan, dependents first. What depends on a step that could not be removed is still tried:
-// nothing that is left behind is in the way of the next try.
+// Remove carries out a removal plan, dependents first. Everything is looked at again before, and a *ChangedError says that more
+// would go than the plan said. What needs a step that could not be removed is tried all the same, but for steps that go last.
 func (r Run) Remove(ctx context.Context, plan Plan) error {
 	if err := plan.Err(); err != nil {
 		return err
@@ -111,8 +132,15 @@ func (r Run) Remove(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return err
 	}
-	a := &applier{run: r, graph: g, results: map[ID]result{}, planned: map[ID]Planned{}}
-	for _, line := range plan.Steps {
+	now, err := r.PlanRemoval(withRound(ctx, roundOf(ctx)+1), plan.named)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(now.Err(), takesMore(plan, now)); err != nil {
+		return err
+	}
+	a := &applier{run: r, graph: g, results: map[ID]result{}, planned: map[ID]Planned{}, dependents: g.predecessors(true)}
+	for _, line := range now.Steps {
 		a.planned[line.ID] = line
 	}
 	g.walk(ctx, true, a.takeAway)
@@ -121,25 +149,45 @@ func (r Run) Remove(ctx context.Context, plan Plan) error {
 
 func (a *applier) takeAway(ctx context.Context, s Step) {
 	line, planned := a.planned[s.ID]
+	left := a.left(s.ID)
 	if !planned {
-		a.record(s.ID, result{})
+		a.record(s.ID, result{left: left})
 		return
 	}
 	began := time.Now()
 	change := line.Change
 	var err error
-	if change.Action == Delete {
-		if err = context.Cause(ctx); err == nil {
+	switch {
+	case change.Action != Delete:
+	case s.last && left != "":
+		change = Change{Action: Kept, Why: "the next removal needs it: " + string(left) + " could not be removed"}
+	default:
+		if err = cmp.Or(context.Cause(ctx), stillLocked(ctx)); err == nil {
 			a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: change})
 			change, err = a.remove(ctx, s, change, began)
 		}
 	}
-	a.record(s.ID, result{wrote: change.Action.Writes(), err: err})
+	if err != nil {
+		left = s.ID
+	}
+	a.record(s.ID, result{wrote: change.Action.Writes(), err: err, left: left})
 	if err != nil {
 		a.run.report(Event{Kind: Failed, ID: s.ID, Stage: s.Stage, Change: change, Elapsed: time.Since(began), Err: fmt.Errorf("could not be removed: %w", err)})
 		return
 	}
 	a.run.report(Event{Kind: Done, ID: s.ID, Stage: s.Stage, Change: change, Result: change.Action.done(), Elapsed: time.Since(began)})
+}
+
+// left is a step, of those that need this one, that could not be removed; empty for none.
+func (a *applier) left(id ID) ID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, other := range a.dependents[id] {
+		if left := a.results[other].left; left != "" {
+			return left
+		}
+	}
+	return ""
 }
 
 // remove takes one thing away and waits until it is gone. It returns what became of it.

@@ -81,6 +81,9 @@ type Step struct {
 	// Data says which data the thing holds ("the objects of MinIO"). Such a step is removed only when named.
 	Data string
 
+	last  bool
+	names bool
+
 	resource any
 	observe  func(context.Context) (any, error)
 	plan     func(any) Change
@@ -119,6 +122,19 @@ func New[S any](id ID, r Resource[S], needs ...ID) Step {
 // HoldingData marks a step whose removal loses data, and says which.
 func (s Step) HoldingData(what string) Step {
 	s.Data = what
+	return s
+}
+
+// GoesLast marks a step that the next removal needs to find or reach what is left: it is taken away only when everything that
+// needs it has gone.
+func (s Step) GoesLast() Step {
+	s.last = true
+	return s
+}
+
+// NamingData marks a step that goes last and names the data of the steps that need it. It stays as long as any of that does.
+func (s Step) NamingData() Step {
+	s.last, s.names = true, true
 	return s
 }
 
