@@ -71,9 +71,11 @@ type Installation struct {
 	// File is the configuration file that was read; empty for none.
 	File string
 
-	config  platform.Config
-	helm    *helm.Client
-	record  *recordStore
+	config platform.Config
+	helm   *helm.Client
+	record *recordStore
+	// last is the record that everything here was made from.
+	last    record
 	stages  []stage.Stage
 	warn    func(string)
 	dnsWait time.Duration
@@ -105,7 +107,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 	}
 	i := &Installation{
 		Kube: o.Kube, Present: seen.stages(), Recorded: seen != nil,
-		File: fileRead(o.File, keys), config: config, record: store, stages: o.Stages, warn: o.Warn,
+		File: fileRead(o.File, keys), config: config, record: store, last: seen, stages: o.Stages, warn: o.Warn,
 		dnsWait: o.DNSWait, records: o.Records,
 		helm: &helm.Client{
 			Kube: o.Kube, Looking: o.Looking, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,
@@ -253,8 +255,8 @@ func (i *Installation) base() ([]engine.Step, error) {
 	}
 	namespace := i.Platform.Namespace()
 	return engine.Stage(baseStage,
-		engine.New(stage.NamespaceID(namespace), i.home()),
-		engine.New(configID, &entry{store: i.record, key: configKey, want: text}, stage.NamespaceID(namespace)),
+		engine.New(stage.NamespaceID(namespace), i.home()).NamingData(),
+		engine.New(configID, &entry{store: i.record, key: configKey, want: text}, stage.NamespaceID(namespace)).NamingData(),
 	), nil
 }
 
@@ -289,7 +291,7 @@ func (i *Installation) stageSteps(ctx context.Context, s stage.Stage, env stage.
 		list[n].Needs = append(list[n].Needs, configID)
 		all = append(all, list[n].ID)
 	}
-	note := engine.New(stageID(s.Name), &entry{store: i.record, key: stagePrefix + s.Name, want: i.Profile.Name}, all...)
+	note := engine.New(stageID(s.Name), &entry{store: i.record, key: stagePrefix + s.Name, want: i.Profile.Name}, all...).GoesLast()
 	return engine.Stage(s.Name, append(list, note)...), nil
 }
 
@@ -345,12 +347,19 @@ func (i *Installation) AwaitHome(ctx context.Context, limit time.Duration, repor
 	})
 }
 
-// Lock takes the installation's lock; its namespace is made if it is not there.
+// Lock takes the installation's lock; its namespace is made if it is not there. An *engine.ChangedError says that another run has
+// been at work since this one read the record: what it planned would take that back.
 func (i *Installation) Lock(ctx context.Context) (engine.Lock, error) {
-	namespace := i.Platform.Namespace()
-	held, err := i.Kube.Lock(ctx, namespace, RecordName)
+	namespace, timing := i.Platform.Namespace(), kube.DefaultLockTiming()
+	timing.Watching = func(holder string, during time.Duration) {
+		i.warn(fmt.Sprintf("the lock of %s looks abandoned: watching for %s whether it is renewed", holder, during))
+	}
+	held, err := i.Kube.LockFor(ctx, namespace, RecordName, timing)
 	var absent *kube.NoNamespaceError
 	if errors.As(err, &absent) {
+		if err := i.unmoved(ctx); err != nil {
+			return nil, err
+		}
 		ns := i.home()
 		seen, observeErr := ns.Observe(ctx)
 		if observeErr != nil {
@@ -360,10 +369,22 @@ func (i *Installation) Lock(ctx context.Context) (engine.Lock, error) {
 			return nil, applyErr
 		}
 		i.made = true
-		held, err = i.Kube.Lock(ctx, namespace, RecordName)
+		held, err = i.Kube.LockFor(ctx, namespace, RecordName, timing)
 	}
 	if err != nil {
 		return nil, err
 	}
+	if err := i.unmoved(ctx); err != nil {
+		return nil, errors.Join(err, held.Unlock(context.WithoutCancel(ctx)))
+	}
 	return held, nil
+}
+
+// unmoved reads the record again, and fails when it is not what everything here was made from.
+func (i *Installation) unmoved(ctx context.Context) error {
+	now, err := i.record.read(ctx)
+	if err == nil && !maps.Equal(now, i.last) {
+		err = &engine.ChangedError{What: []string{fmt.Sprintf("configmap %s/%s: another run has written the record of this datalab", i.record.namespace, RecordName)}}
+	}
+	return err
 }

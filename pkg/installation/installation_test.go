@@ -188,10 +188,23 @@ func TestRecordServesTheNextPerson(t *testing.T) {
 	}
 }
 
+// A newer version may record stages and keys that this one does not know. They are left alone, and the record with them.
 func TestRecordOfANewerVersion(t *testing.T) {
 	s := newSite(t)
+	s.cluster.KeepReady(t)
 	s.up(t, "ingress")
-	s.open(t)
+	newer := "1"
+	for _, key := range []string{"stage.rocket", "format"} {
+		if err := s.open(t).record.put(t.Context(), key, &newer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.down(t, s.open(t), nil, "ingress", "auth", "app"); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.data(t, RecordName); left["stage.rocket"] != newer || left["format"] != newer || left["stage.ingress"] != "" {
+		t.Errorf("left of the record: %v", left)
+	}
 	text := "domain: a.org\nrocket: yes\n"
 	if err := s.open(t).record.put(t.Context(), configKey, &text); err != nil {
 		t.Fatal(err)
@@ -264,7 +277,11 @@ func TestRemoval(t *testing.T) {
 		"what holds no data":   {names: []string{"app"}, data: []engine.ID{"configmap/app"}, fails: "configmap/app holds no data: give a name as --dry-run prints it"},
 		"of another stage":     {names: []string{"app"}, data: []engine.ID{"configmap/auth"}, fails: "configmap/auth is part of stage auth, which is not taken away here: name that stage too"},
 		"all of it": {names: []string{"ingress", "auth", "app"}, want: []string{
-			"configmap/app delete", "configmap/auth kept", "configmap/ingress delete", "configmap/kubectl-onyxia delete",
+			"configmap/app delete", "configmap/auth kept", "configmap/ingress delete", "configmap/kubectl-onyxia kept",
+			"namespace/" + s.namespace + " kept", "stage.onyxia/app delete", "stage.onyxia/auth delete", "stage.onyxia/ingress delete",
+		}},
+		"all of it, with the data": {names: []string{"ingress", "auth", "app"}, data: []engine.ID{"configmap/auth"}, want: []string{
+			"configmap/app delete", "configmap/auth delete", "configmap/ingress delete", "configmap/kubectl-onyxia delete",
 			"namespace/" + s.namespace + " delete", "stage.onyxia/app delete", "stage.onyxia/auth delete", "stage.onyxia/ingress delete",
 		}},
 	} {

@@ -17,7 +17,7 @@ type Removal struct {
 	run  engine.Run
 }
 
-// Do carries it out.
+// Do carries it out, unless more would go by now than the plan says.
 func (r *Removal) Do(ctx context.Context) error { return r.run.Remove(ctx, r.Plan) }
 
 // Removal plans to take the named stages away. Other stages that stand on them are an error; when all stages go, the
@@ -41,11 +41,29 @@ func (i *Installation) Removal(ctx context.Context, report func(engine.Event), n
 	if err := known(run, data); err != nil {
 		return nil, err
 	}
+	notesLast(run.Steps)
 	plan, err := run.PlanRemoval(ctx, data)
 	if err != nil {
 		return nil, err
 	}
 	return &Removal{Plan: plan, run: run}, nil
+}
+
+// notesLast turns around what the notes that stages stand need: in a run a note follows the stage's steps, and when the stage is
+// taken away it has to follow them too. A stage of which something is left is still known then.
+func notesLast(steps []engine.Step) {
+	notes := map[string]int{}
+	for n, s := range steps {
+		if s.ID == stageID(s.Stage) {
+			steps[n].Needs = []engine.ID{configID}
+			notes[s.Stage] = n
+		}
+	}
+	for n, s := range steps {
+		if note, there := notes[s.Stage]; there && n != note {
+			steps[n].Needs = append(slices.Clone(s.Needs), steps[note].ID)
+		}
+	}
 }
 
 // WithoutStages is the run that configures Onyxia without the named stages, before they are taken away. It is not needed when

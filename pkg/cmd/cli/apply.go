@@ -112,7 +112,7 @@ func (a *Apply) run(ctx context.Context, instead []stage.Stage) (*installation.I
 	}
 	stand, rest := standing(a.Names, plan)
 	inst.TellDoubts(ctx, stand...)
-	if err := a.agree(plan); err != nil {
+	if err := a.agree(ctx, plan); err != nil {
 		return nil, err
 	}
 	apply := func(ctx context.Context) error {
@@ -197,10 +197,10 @@ func said(plan engine.Plan, err error) error {
 }
 
 // agree asks before anything that the plan itself says has a risk.
-func (a *Apply) agree(plan engine.Plan) error {
+func (a *Apply) agree(ctx context.Context, plan engine.Plan) error {
 	for _, s := range plan.Steps {
 		if s.Change.Risk != "" {
-			if err := a.Confirm(planLine(s)); err != nil {
+			if err := a.Confirm(ctx, planLine(s)); err != nil {
 				return fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
 			}
 		}
@@ -209,19 +209,21 @@ func (a *Apply) agree(plan engine.Plan) error {
 }
 
 // consent is asked for what only came up during the apply.
-func (a *Apply) consent(_ context.Context, id engine.ID, planned, now engine.Change) error {
+func (a *Apply) consent(ctx context.Context, id engine.ID, planned, now engine.Change) error {
 	// Steps that run at the same time may ask, and a person answers one question after another.
 	a.asking.Lock()
 	defer a.asking.Unlock()
 	what := strings.Join(slices.DeleteFunc([]string{now.Why, now.Risk}, func(s string) bool { return s == "" }), "; ")
-	if err := a.Confirm(fmt.Sprintf("%s: the plan said %s, now it would be: %s: %s", id, planned.Action, now.Action, what)); err != nil {
+	if err := a.Confirm(ctx, fmt.Sprintf("%s: the plan said %s, now it would be: %s: %s", id, planned.Action, now.Action, what)); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
 
 // Confirm asks before something that has a risk.
-func (a *Apply) Confirm(question string) error { return a.Ask(a.Yes, question+"\nGo on?") }
+func (a *Apply) Confirm(ctx context.Context, question string) error {
+	return a.Ask(ctx, a.Yes, question+"\nGo on?")
+}
 
 // resumable adds to an interrupted run how it is continued.
 func (o *Options) resumable(err error) error {

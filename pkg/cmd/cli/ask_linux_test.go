@@ -4,47 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-)
 
-// pseudoTerminal is a terminal, and the end at which a person sits.
-func pseudoTerminal(t *testing.T) (terminal, person *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { _ = person.Close() })
-	fd := int(person.Fd())
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = terminal.Close() })
-	return terminal, person
-}
+	"github.com/kubectl-onyxia/kubectl-onyxia/internal/ttytest"
+)
 
 // A person at a terminal is asked and may refuse; only a yes is a yes.
 func TestAskAtATerminal(t *testing.T) {
 	for answer, agreed := range map[string]bool{"y": true, "YES": true, "": false, "n": false, "maybe": false} {
-		terminal, person := pseudoTerminal(t)
+		terminal, person := ttytest.Open(t)
 		o := New(genericiooptions.IOStreams{In: terminal, Out: terminal, ErrOut: terminal}, nil, "kubectl onyxia")
 		if _, err := fmt.Fprintln(person, answer); err != nil {
 			t.Fatal(err)
 		}
 		answered := make(chan error, 1)
-		go func() { answered <- o.Ask(false, "Remove the datalab example.org from cluster prod?") }()
+		go func() { answered <- o.Ask(t.Context(), false, "Remove the datalab example.org from cluster prod?") }()
 		select {
 		case err := <-answered:
 			if (err == nil) != agreed || errors.Is(err, ErrUnasked) {
@@ -56,9 +35,37 @@ func TestAskAtATerminal(t *testing.T) {
 	}
 }
 
+// D: Ctrl-C at a question ends it, and it is said that nothing was done.
+func TestDInterruptAtAQuestion(t *testing.T) {
+	terminal, person := ttytest.Open(t)
+	o := New(genericiooptions.IOStreams{In: terminal, Out: terminal, ErrOut: terminal}, nil, "kubectl onyxia")
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	answered := make(chan error, 1)
+	go func() { answered <- o.Ask(ctx, false, "Remove the datalab?") }()
+	question := make([]byte, len("Remove the datalab?"))
+	if _, err := io.ReadFull(person, question); err != nil {
+		t.Fatal(err)
+	}
+	interrupt(ErrInterrupted)
+	select {
+	case err := <-answered:
+		if !errors.Is(err, ErrInterrupted) || err.Error() != "interrupted: nothing was done" {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the question is still open")
+	}
+	// Once it has ended nothing is asked any more.
+	if err := o.Ask(ctx, false, "Remove the datalab?"); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("got %v", err)
+	}
+	// The reader ends with the line that it waits for.
+	_, _ = fmt.Fprintln(person)
+}
+
 // A terminal shows what is typed again when a person ends the command at the prompt for a key share.
 func TestInterruptAtThePrompt(t *testing.T) {
-	terminal, person := pseudoTerminal(t)
+	terminal, person := ttytest.Open(t)
 	o := New(genericiooptions.IOStreams{In: terminal, Out: terminal, ErrOut: terminal}, nil, "kubectl onyxia")
 	echo := func() bool {
 		t.Helper()

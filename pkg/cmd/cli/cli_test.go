@@ -165,11 +165,11 @@ func TestRiskWithoutTerminal(t *testing.T) {
 	in.WriteString("y\n")
 	a := &Apply{Options: New(streams, nil, "kubectl onyxia")}
 	plan := engine.Plan{Steps: []engine.Planned{{ID: "volume/a", Change: engine.Change{Action: engine.Replace, Risk: "objects"}}}}
-	if err := a.agree(plan); !errors.Is(err, ErrUnasked) || !strings.Contains(err.Error(), "volume/a: objects: ") || !strings.Contains(err.Error(), "--yes") {
+	if err := a.agree(t.Context(), plan); !errors.Is(err, ErrUnasked) || !strings.Contains(err.Error(), "volume/a: objects: ") || !strings.Contains(err.Error(), "--yes") {
 		t.Errorf("got %v", err)
 	}
 	a.Yes = true
-	if err := a.agree(plan); err != nil {
+	if err := a.agree(t.Context(), plan); err != nil {
 		t.Errorf("got %v", err)
 	}
 }

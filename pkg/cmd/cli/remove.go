@@ -63,19 +63,29 @@ func (r *Remove) Run(ctx context.Context) error {
 	if err := removal.Plan.Err(); err != nil {
 		return err
 	}
-	if err := r.agree(inst, removal.Plan); err != nil {
+	if err := r.agree(ctx, inst, removal.Plan); err != nil {
 		return err
 	}
-	if err := r.withoutStages(ctx, inst); err != nil {
+	without, err := r.withoutStages(ctx, inst)
+	if err != nil {
 		return err
 	}
-	if !removal.Plan.Writes() {
-		_, err := fmt.Fprintln(r.Out, Summary(removal.Plan))
-		return err
+	if without != nil || removal.Plan.Writes() {
+		err = engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
+			if without != nil {
+				if err := without(ctx); err != nil {
+					return err
+				}
+			}
+			ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, engine.ErrTimeout)
+			defer cancel()
+			return removal.Do(ctx)
+		})
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, engine.ErrTimeout)
-	defer cancel()
-	return r.resumable(engine.WithLock(ctx, inst.Lock, removal.Do))
+	if err == nil && !removal.Plan.Writes() {
+		_, err = fmt.Fprintln(r.Out, Summary(removal.Plan))
+	}
+	return r.resumable(err)
 }
 
 func (r *Remove) begin(ctx context.Context) (*installation.Installation, error) {
@@ -90,7 +100,7 @@ func (r *Remove) begin(ctx context.Context) (*installation.Installation, error) 
 }
 
 // agree asks before anything is taken away, with the plan in view.
-func (r *Remove) agree(inst *installation.Installation, plan engine.Plan) error {
+func (r *Remove) agree(ctx context.Context, inst *installation.Installation, plan engine.Plan) error {
 	if r.Yes || !plan.Writes() {
 		return nil
 	}
@@ -99,7 +109,7 @@ func (r *Remove) agree(inst *installation.Installation, plan engine.Plan) error 
 		what = strings.Join(r.Names, ", ") + " of the datalab"
 	}
 	r.PrintPlan(r.ErrOut, plan, true)
-	if err := r.Ask(r.Yes, fmt.Sprintf("Remove %s %s from cluster %s?", what, inst.Platform.Domain, inst.Kube.Name())); err != nil {
+	if err := r.Ask(ctx, r.Yes, fmt.Sprintf("Remove %s %s from cluster %s?", what, inst.Platform.Domain, inst.Kube.Name())); err != nil {
 		return fmt.Errorf("%s would be removed: %w", what, err)
 	}
 	return nil
@@ -115,25 +125,26 @@ func (r *Remove) told() func(engine.Event) {
 	}
 }
 
-// withoutStages takes the stages out of Onyxia's own configuration before they go: users would meet a page that calls them.
-func (r *Remove) withoutStages(ctx context.Context, inst *installation.Installation) error {
+// withoutStages asks for what takes the stages out of Onyxia's own configuration before they go, nil for nothing: users would
+// meet a page that calls them.
+func (r *Remove) withoutStages(ctx context.Context, inst *installation.Installation) (func(context.Context) error, error) {
 	run, needed, err := inst.WithoutStages(ctx, r.Progress(r.Out).Report, r.Names)
 	if err != nil || !needed {
-		return err
+		return nil, err
 	}
 	plan, err := run.Plan(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, s := range plan.Steps {
 		if s.Change.Risk == "" {
 			continue
 		}
-		if err := r.Ask(r.Yes, planLine(s)+"\nGo on?"); err != nil {
-			return fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
+		if err := r.Ask(ctx, r.Yes, planLine(s)+"\nGo on?"); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
 		}
 	}
-	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		return run.Apply(ctx, plan, engine.Options{Timeout: r.Timeout})
-	})
+	}, nil
 }

@@ -47,13 +47,8 @@ func (t *Typed) Shares(context.Context) (vault.Shares, error) {
 	}}, nil
 }
 
-// ask reads one line. A terminal cannot be asked to stop reading, so what is typed after Ctrl-C is left behind; but it shows
-// again what is typed.
+// ask reads one line. After Ctrl-C a terminal shows again what is typed.
 func (t *Typed) ask(ctx context.Context, question string) (string, error) {
-	type answer struct {
-		text string
-		err  error
-	}
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
@@ -65,17 +60,11 @@ func (t *Typed) ask(ctx context.Context, question string) (string, error) {
 		}
 		fmt.Fprint(t.options.ErrOut, question)
 	}
-	answered := make(chan answer, 1)
-	go func() {
-		text, err := read()
-		answered <- answer{text, err}
-	}()
-	select {
-	case a := <-answered:
-		return a.text, a.err
-	case <-ctx.Done():
-		return "", errors.Join(context.Cause(ctx), leave())
+	text, err := until(ctx, read)
+	if ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), leave())
 	}
+	return text, err
 }
 
 // hidden gives what reads a line of a terminal without echo, and what brings the echo back when nobody waits for the line.

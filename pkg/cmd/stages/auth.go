@@ -164,7 +164,7 @@ func removeUser(o *cli.Options) *cobra.Command {
 				}
 				question := fmt.Sprintf("Whoever gets the name %s next has its namespace, bucket and secrets; an account that is disabled in Keycloak's console keeps "+
 					"the name taken.\nRemove user %s from the realm?", u.Username, u.Username)
-				if err := o.Ask(yes, question); err != nil {
+				if err := o.Ask(ctx, yes, question); err != nil {
 					return fmt.Errorf("user %s would be removed: %w", u.Username, err)
 				}
 				if err := r.DeleteUser(ctx, u.Username); err != nil {

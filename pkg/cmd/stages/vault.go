@@ -80,7 +80,7 @@ func (i *initialisation) run(ctx context.Context) error {
 
 // renew throws the lost Vault away.
 func (i *initialisation) renew(ctx context.Context, inst *installation.Installation, lost *vault.LostError) error {
-	if err := i.Confirm(lost.Error() + "\nIts volume is deleted now."); err != nil {
+	if err := i.Confirm(ctx, lost.Error()+"\nIts volume is deleted now."); err != nil {
 		return fmt.Errorf("vault is not reset: %w", err)
 	}
 	return engine.WithLock(ctx, inst.Lock, func(ctx context.Context) error {

@@ -78,10 +78,10 @@ func (s *Options) Run(ctx context.Context) error {
 	return err
 }
 
-// nothing says what it means that no stage stands.
+// nothing says what it means that no stage is installed.
 func (s *Options) nothing(inst *installation.Installation) error {
 	if inst.Recorded {
-		fmt.Fprintf(s.ErrOut, "no stage stands yet, but a run was begun (there is a record in namespace %s): continue with `%s up`\n", inst.Platform.Namespace(), s.Call())
+		fmt.Fprintf(s.ErrOut, "nothing is installed here, and there is a record in namespace %s: a run was begun, or data was kept. Continue with `%s up`\n", inst.Platform.Namespace(), s.Call())
 	} else {
 		fmt.Fprintf(s.ErrOut, "nothing is installed here (no record in namespace %s): begin with `%s up`\n", inst.Platform.Namespace(), s.Call())
 	}

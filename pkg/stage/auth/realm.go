@@ -20,7 +20,7 @@ const accountSecretID engine.ID = "secret/" + stage.KeycloakAccountSecret
 func realm(env stage.Env, server ...engine.ID) []engine.Step {
 	k, p := env.Keycloak, env.Platform
 	home := stage.NamespaceID(k.Namespace)
-	account := k.Account.Step(k.Own, append(server, accountSecretID)...)
+	account := k.Account.Step(k.Own, append(server, accountSecretID)...).GoesLast()
 	r := k.Realm
 	list := []engine.Step{
 		accountSecret(k, p, home, reachID),
@@ -50,7 +50,7 @@ func accountSecret(k *stage.Keycloak, p platform.Platform, needs ...engine.ID) e
 	if p.Auth.InstallsKeycloak() {
 		return engine.New(accountSecretID, k.Secret, needs...).HoldingData("the account with which the realm is configured")
 	}
-	return engine.New(accountSecretID, &guestSecret{Generated: k.Secret, keycloak: k}, needs...)
+	return engine.New(accountSecretID, &guestSecret{Generated: k.Secret, keycloak: k}, needs...).GoesLast()
 }
 
 // guestSecret is the secret of a service account on a Keycloak of somebody else's.
