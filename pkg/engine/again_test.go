@@ -214,7 +214,7 @@ func TestC3RecordStaysWithTheDataThatItNames(t *testing.T) {
 	}
 }
 
-// D: the lock is asked for before each step, by its time: whoever learns of the loss late writes nothing more.
+// D: the lock is asked for before each step, by its time: a run that learns of the loss late writes nothing more.
 func TestDLockIsAskedForBeforeEachStep(t *testing.T) {
 	w := newWorld(nil)
 	lock := &fakeLock{lost: make(chan struct{})}

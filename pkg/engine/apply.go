@@ -168,7 +168,7 @@ func (a *applier) write(ctx context.Context, s Step, planned Change) (Change, er
 		// The answer may have taken a while: what was agreed to has to be what is there.
 		return a.write(ctx, s, now)
 	}
-	if err := stillLocked(ctx); err != nil {
+	if err := StillLocked(ctx); err != nil {
 		return now, err
 	}
 	a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: now})

@@ -26,9 +26,9 @@ const unlockTimeout = 10 * time.Second
 
 type lockKey struct{}
 
-// stillLocked returns ErrLockLost when the lock under which the context was given is not certainly held any more. Where there
+// StillLocked returns ErrLockLost when the lock under which the context was given is not certainly held any more. Where there
 // is no lock there is none to lose.
-func stillLocked(ctx context.Context) error {
+func StillLocked(ctx context.Context) error {
 	if lock, ok := ctx.Value(lockKey{}).(Lock); ok && !lock.Held() {
 		return ErrLockLost
 	}

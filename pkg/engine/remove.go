@@ -162,7 +162,7 @@ func (a *applier) takeAway(ctx context.Context, s Step) {
 	case s.last && left != "":
 		change = Change{Action: Kept, Why: "the next removal needs it: " + string(left) + " could not be removed"}
 	default:
-		if err = cmp.Or(context.Cause(ctx), stillLocked(ctx)); err == nil {
+		if err = cmp.Or(context.Cause(ctx), StillLocked(ctx)); err == nil {
 			a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: change})
 			change, err = a.remove(ctx, s, change, began)
 		}

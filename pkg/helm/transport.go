@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
 // boundTransport ends requests when a context of ours ends. Helm makes its requests under context.Background.
@@ -16,6 +18,11 @@ type boundTransport struct {
 func (t *boundTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.ctx.Err() != nil {
 		return nil, context.Cause(t.ctx)
+	}
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		if err := engine.StillLocked(t.ctx); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	stop := context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })

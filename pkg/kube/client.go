@@ -4,12 +4,15 @@ package kube
 
 import (
 	"fmt"
+	"net/http"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 )
 
 // FieldManager owns the fields that we apply.
@@ -42,6 +45,7 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Client, error) {
 		return nil, fmt.Errorf("no cluster to talk to: %w; set KUBECONFIG or --kubeconfig, and choose with --context", err)
 	}
 	config.QPS, config.Burst = qps, burst
+	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return lockedTransport{base} })
 	flags.WithDiscoveryQPS(qps).WithDiscoveryBurst(burst)
 	dyn, err := dynamic.NewForConfig(config)
 	if err != nil {
@@ -60,4 +64,16 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Client, error) {
 		return nil, fmt.Errorf("kubernetes discovery: mapper %T cannot be reset", mapper)
 	}
 	return &Client{Flags: flags, Config: config, Dynamic: dyn, Clientset: set, Mapper: resettable}, nil
+}
+
+// lockedTransport sends no write of a run that has lost its lock, also where a step is in the middle of several.
+type lockedTransport struct{ base http.RoundTripper }
+
+func (t lockedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		if err := engine.StillLocked(req.Context()); err != nil {
+			return nil, err
+		}
+	}
+	return t.base.RoundTrip(req)
 }

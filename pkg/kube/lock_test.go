@@ -14,8 +14,11 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 )
 
@@ -292,5 +295,31 @@ func TestLockOfAKilledProcessIsTakenOverAtOnce(t *testing.T) {
 	}
 	if err := held.Unlock(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// lost is a lock that is over, and whose run does not know it yet.
+type lost struct{}
+
+func (lost) Lost() <-chan struct{}        { return nil }
+func (lost) Held() bool                   { return false }
+func (lost) Unlock(context.Context) error { return nil }
+
+// D: a writer that lost the lock writes nothing more, not even what is left of a step.
+func TestDWriterThatLostTheLockWritesNothingMore(t *testing.T) {
+	_, c, ns := connect(t)
+	acquire := func(context.Context) (engine.Lock, error) { return lost{}, nil }
+	err := engine.WithLock(t.Context(), acquire, func(ctx context.Context) error {
+		if _, err := c.Clientset.CoreV1().ConfigMaps(ns).List(ctx, metav1.ListOptions{}); err != nil {
+			t.Errorf("not even a look: %v", err)
+		}
+		_, err := c.Clientset.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late"}}, metav1.CreateOptions{})
+		return err
+	})
+	if !errors.Is(err, engine.ErrLockLost) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.Clientset.CoreV1().ConfigMaps(ns).Get(t.Context(), "late", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("it was written: %v", err)
 	}
 }
