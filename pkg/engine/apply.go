@@ -132,7 +132,7 @@ func (a *applier) bring(ctx context.Context, s Step, began time.Time) (Change, e
 	change := planned.Change
 	if change.Action.Writes() || change.Action == Pending || a.needsWrote(s) {
 		var err error
-		if change, err = a.write(ctx, s, planned.Change); err != nil {
+		if change, err = a.write(ctx, s, planned.Change, began); err != nil {
 			return change, err
 		}
 	} else if planned.Health == nil || planned.Health.Ready {
@@ -147,8 +147,50 @@ func (a *applier) bring(ctx context.Context, s Step, began time.Time) (Change, e
 	return a.settle(ctx, s, change, began)
 }
 
-// write observes a step again, applies what is still to do, and checks by another observation that it was done.
-func (a *applier) write(ctx context.Context, s Step, planned Change) (Change, error) {
+// How often a step is written when what fails may pass, and the first pause between two tries, which doubles.
+const (
+	tries      = 5
+	firstPause = 500 * time.Millisecond
+)
+
+// again does something to a step until it works, fails for good, or was tried often enough. Each try has to look at what is
+// there first: whether a write was carried out that got no answer, nobody knows.
+func (a *applier) again(ctx context.Context, s Step, began time.Time, do func() (Change, error)) (Change, error) {
+	pause := firstPause
+	for n := 1; ; n++ {
+		change, err := do()
+		if err == nil || n == tries || a.run.Passing == nil || !a.run.Passing(err) {
+			return change, err
+		}
+		a.run.report(Event{Kind: Waiting, ID: s.ID, Stage: s.Stage, Reason: "trying again: " + err.Error(), Elapsed: time.Since(began)})
+		select {
+		case <-ctx.Done():
+			return change, err
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}
+
+// write makes a step as wanted. A try that finds nothing left to do shows that the one before it was carried out.
+func (a *applier) write(ctx context.Context, s Step, planned Change, began time.Time) (Change, error) {
+	var wrote *Change
+	change, err := a.again(ctx, s, began, func() (Change, error) {
+		now, err := a.writeOnce(ctx, s, planned)
+		if now.Action.Writes() {
+			// What was agreed to is not asked again.
+			planned, wrote = now, &now
+		}
+		return now, err
+	})
+	if err == nil && !change.Action.Writes() && wrote != nil {
+		return *wrote, nil
+	}
+	return change, err
+}
+
+// writeOnce observes a step again, applies what is still to do, and checks by another observation that it was done.
+func (a *applier) writeOnce(ctx context.Context, s Step, planned Change) (Change, error) {
 	fresh := a.fresh(ctx)
 	seen, err := s.observe(fresh)
 	if err != nil {
@@ -190,7 +232,7 @@ func (a *applier) settle(ctx context.Context, s Step, change Change, began time.
 	if change.Action != Pending {
 		return change, nil
 	}
-	now, err := a.write(ctx, s, change)
+	now, err := a.write(ctx, s, change, began)
 	switch {
 	case err != nil:
 		return now, err

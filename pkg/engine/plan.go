@@ -91,6 +91,9 @@ type Run struct {
 	Selected func(Step) bool
 	// Report is told what happens while it happens; it may be called concurrently. Nil means nobody listens.
 	Report func(Event)
+	// Passing reports whether an error may be gone at the next look: a connection that was cut, a server in trouble. A step
+	// that fails so is observed and written again, a few times. Nil means that none is.
+	Passing func(error) bool
 	// StageCommand gives the command that puts up a stage, for the advice in errors.
 	StageCommand func(stage string) string
 }

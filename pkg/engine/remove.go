@@ -192,7 +192,7 @@ func (a *applier) left(id ID) ID {
 
 // remove takes one thing away and waits until it is gone. It returns what became of it.
 func (a *applier) remove(ctx context.Context, s Step, change Change, began time.Time) (Change, error) {
-	err := s.remove(ctx)
+	_, err := a.again(ctx, s, began, func() (Change, error) { return change, s.remove(ctx) })
 	var kept Keeper
 	switch {
 	case errors.As(err, &kept):

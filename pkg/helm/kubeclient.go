@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/cli-runtime/pkg/resource"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 )
 
 // kubeClient is Helm's client with what ours needs on top: it ends with a context, it deletes nothing that holds data
@@ -72,6 +74,15 @@ func (k *kubeClient) Update(original, target helmkube.ResourceList, force bool) 
 		return &helmkube.Result{}, k.failure
 	}
 	return k.Client.Update(original, target, force)
+}
+
+// Create keeps why nobody answered: of the creation of a hook Helm keeps only the text.
+func (k *kubeClient) Create(list helmkube.ResourceList) (*helmkube.Result, error) {
+	result, err := k.Client.Create(list)
+	if kube.Passing(err) {
+		k.failure = err
+	}
+	return result, err
 }
 
 // liveObjects reads objects, because a person may have annotated them. Those that are gone are left out.

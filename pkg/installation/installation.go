@@ -224,6 +224,7 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 		Steps:        i.withIssuerRecord(afterServed(steps), env, names),
 		Selected:     func(s engine.Step) bool { return s.Stage == baseStage || slices.Contains(names, s.Stage) },
 		Report:       i.tellingRecords(env, i.telling(report)),
+		Passing:      kube.Passing,
 		StageCommand: i.stageCommand,
 	}, nil
 }

@@ -40,6 +40,7 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Client, error) {
 	if err := absent(flags); err != nil {
 		return nil, err
 	}
+	flags.WithWrapConfigFn(repeated)
 	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to talk to: %w; set KUBECONFIG or --kubeconfig, and choose with --context", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // ClusterError says in one sentence why the cluster did not do what was asked, and what to do next.
@@ -96,7 +98,7 @@ func explain(err error) *ClusterError {
 	if errors.As(err, &told) {
 		return told
 	}
-	for _, look := range []func(error) *ClusterError{forbidden, refused, untrusted, unreachable} {
+	for _, look := range []func(error) *ClusterError{forbidden, refused, untrusted, unanswered, unreachable, troubled} {
 		if told = look(err); told != nil {
 			told.Err = err
 			return told
@@ -181,6 +183,55 @@ func untrusted(err error) *ClusterError {
 		return &ClusterError{What: fmt.Sprintf("the certificate of the API server at %s is not valid: %v", host, invalid), Next: "have it renewed, and check this machine's clock"}
 	}
 	return nil
+}
+
+// unanswered is about a request that got lost.
+func unanswered(err error) *ClusterError {
+	var lost *UnansweredError
+	if !errors.As(err, &lost) {
+		return nil
+	}
+	at := "the API server"
+	if host, ours := apiServer(err); ours {
+		at += " at " + host
+	}
+	times := ""
+	if lost.Tries > 1 {
+		times = fmt.Sprintf(", %d times", lost.Tries)
+	}
+	return &ClusterError{What: fmt.Sprintf("%s did not answer %s %s: %s%s", at, lost.Method, lost.Path, lost.Why, times), Next: runAgain + "what is between here and the cluster (VPN, proxy, load balancer)"}
+}
+
+const runAgain = "run the same command again: it goes on from what is there; should it stay so, look at "
+
+// troubled is about an API server that answers that it cannot.
+func troubled(err error) *ClusterError {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Code < http.StatusInternalServerError {
+		return nil
+	}
+	said := status.Status()
+	return &ClusterError{What: fmt.Sprintf("the API server answered %d: %s", said.Code, oneLine(said.Message)), Next: runAgain + "`kubectl get --raw '/readyz?verbose'`, and at the admission webhook if one is named"}
+}
+
+// Passing reports whether an error may be gone at the next look: no answer, a server in trouble, or an object that was
+// written since it was read. Whether the write was carried out nobody knows, so what is there has to be observed again.
+func Passing(err error) bool {
+	var lost *UnansweredError
+	var status apierrors.APIStatus
+	if errors.As(err, &lost) {
+		return true
+	}
+	if errors.As(err, &status) {
+		switch code := status.Status().Code; code {
+		case http.StatusConflict:
+			return !apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict)
+		default:
+			return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+		}
+	}
+	_, ours := apiServer(err)
+	return ours && neverSent(err)
 }
 
 // unreachable is about the way there.
