@@ -28,7 +28,7 @@ func (c *Cluster) Mark(t testing.TB) Mark {
 }
 
 // Writes are the writing requests that clients made since the mark, whatever their outcome, in the form
-// "patch /api/v1/namespaces/x/secrets/y 200". Reviews of rights and tokens write nothing and are left out, and so are
+// "patch /api/v1/namespaces/x/secrets/y 200". Reviews of rights and tokens and dry runs write nothing and are left out, and so are
 // the test's own requests.
 func (m Mark) Writes(t testing.TB) []string {
 	t.Helper()
@@ -68,7 +68,8 @@ func (m Mark) requests(t testing.TB, verbs ...string) []string {
 		uri, query, _ := strings.Cut(e.RequestURI, "?")
 		own := strings.HasPrefix(query, markQuery)
 		review := strings.HasPrefix(uri, "/apis/authorization.k8s.io") || strings.HasPrefix(uri, "/apis/authentication.k8s.io")
-		if own || len(verbs) > 0 && (review || !slices.Contains(verbs, e.Verb)) {
+		dry := strings.Contains(query, "dryRun=")
+		if own || len(verbs) > 0 && (review || dry || !slices.Contains(verbs, e.Verb)) {
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("%s %s %d", e.Verb, uri, e.ResponseStatus.Code))

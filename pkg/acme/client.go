@@ -19,8 +19,12 @@ import (
 	"github.com/go-acme/lego/v4/certcrypto"
 )
 
-// requestTimeout bounds one request to the authority, its answer included.
-const requestTimeout = time.Minute
+// requestTimeout bounds one request to the authority, its answer included, and largestAnswer the answer; a chain of
+// certificates has some kB.
+const (
+	requestTimeout = time.Minute
+	largestAnswer  = 1 << 20
+)
 
 const userAgent = "kubectl-onyxia"
 
@@ -71,7 +75,7 @@ func (b *bound) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
-	response.Body = &body{ReadCloser: response.Body, done: cancel}
+	response.Body = &body{ReadCloser: http.MaxBytesReader(nil, response.Body, largestAnswer), done: cancel}
 	return response, nil
 }
 

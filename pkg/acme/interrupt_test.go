@@ -3,6 +3,7 @@ package acme
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -84,4 +85,65 @@ func TestObtainAfterKilledRun(t *testing.T) {
 		t.Errorf("said:\n%s", next)
 	}
 	noRecords(t, dns)
+}
+
+// C5 (review of 2026-11): the certificate of an order that was finished was lost when it could not be written. The next run
+// has it, with its key and without a new order, until it replaces that very certificate.
+func TestC5FinishedOrderIsTakenUp(t *testing.T) {
+	dns := acmetest.StartDNS(t)
+	ca, said := acmetest.Start(t, dns, acmetest.Options{}), &transcript{}
+	order := orderAt(t, ca, dns, said)
+	order.Names = bothNames[:1]
+	order.Save = func(_ context.Context, a Account) error { order.Account = a; return nil }
+	lost, err := Obtain(t.Context(), order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := Obtain(t.Context(), order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Info.Serial != lost.Info.Serial || string(found.Key) != string(lost.Key) || said.count("ordered a certificate") != 1 {
+		t.Errorf("serial %s after %s, said:\n%s", found.Info.Serial, lost.Info.Serial, said)
+	}
+	other := order
+	other.KeyType = KeyEC384
+	if got, err := Obtain(t.Context(), other); err != nil || got.Info.Serial == lost.Info.Serial {
+		t.Errorf("another kind of key: %v, %v", got, err)
+	}
+	order.Account, order.Replaces = found.Account, found.Chain
+	if renewed, err := Obtain(t.Context(), order); err != nil || renewed.Info.Serial == lost.Info.Serial {
+		t.Errorf("renewal: %v, %v", renewed, err)
+	}
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v", order.Account, *order.Account.Pending, order.Account.Pending), said.String()} {
+		if strings.Contains(text, "PRIVATE KEY") {
+			t.Errorf("a key is shown: %s", text)
+		}
+	}
+}
+
+// C5: a run that ends between handing in the request and the certificate.
+func TestC5EndsWhileTheCertificateIsIssued(t *testing.T) {
+	dns := acmetest.StartDNS(t)
+	ca, said := acmetest.Start(t, dns, acmetest.Options{}), &transcript{}
+	order := orderAt(t, ca, dns, said)
+	order.Names = bothNames[:1]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	order.Save = func(_ context.Context, a Account) error { order.Account = a; return nil }
+	first := order
+	first.Progress = func(line string) {
+		said.tell(line)
+		if strings.HasPrefix(line, "the certificate was issued") {
+			cancel()
+		}
+	}
+	got, err := Obtain(ctx, first)
+	if err != nil || order.Account.Pending == nil {
+		t.Fatalf("%v, %v", got, err)
+	}
+	again, err := Obtain(t.Context(), order)
+	if err != nil || again.Info.Serial != got.Info.Serial {
+		t.Errorf("%v, %v", again, err)
+	}
 }

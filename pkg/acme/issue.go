@@ -1,9 +1,11 @@
 package acme
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +30,11 @@ const (
 func (s *session) place(ctx context.Context) (placed, error) {
 	if old, ok := s.pending(); ok {
 		s.order.Progress("taking up the order that an earlier run placed")
-		return old, nil
+		return old, s.ready(ctx, old)
+	}
+	pending, err := s.newPending()
+	if err != nil {
+		return placed{}, err
 	}
 	options := &api.OrderOptions{}
 	if len(s.order.Replaces) > 0 {
@@ -47,13 +53,48 @@ func (s *session) place(ctx context.Context) (placed, error) {
 	if err != nil {
 		return placed{}, fmt.Errorf("order a certificate for %s: %w", strings.Join(s.order.Names, ", "), explain(err))
 	}
-	s.account.Pending = &Pending{Names: s.order.Names, URL: made.Location}
+	pending.URL = made.Location
+	s.account.Pending = pending
 	s.order.Progress("ordered a certificate for " + strings.Join(s.order.Names, ", "))
 	return placed{Order: made.Order, url: made.Location}, s.save(ctx)
 }
 
-// pending asks for the order kept with the account. One that is done, failed, expired or unknown is no use: its
+// newPending makes the key of a certificate and the request for it. They are kept before they are handed in, so that no
 // certificate belongs to a key that is gone.
+func (s *session) newPending() (*Pending, error) {
+	signer, key, err := newKeyOf(s.order.KeyType)
+	if err != nil {
+		return nil, err
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: s.order.Names}, signer)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate request: %w", err)
+	}
+	return &Pending{Names: s.order.Names, KeyType: s.order.KeyType, Key: key, Request: request}, nil
+}
+
+// ready gives an order that is not finished the key that is wanted now: one that was placed by an older version has none.
+func (s *session) ready(ctx context.Context, old placed) error {
+	kept := s.account.Pending
+	if finished(old) || kept.Key != "" && kept.KeyType == s.order.KeyType {
+		return nil
+	}
+	pending, err := s.newPending()
+	if err != nil {
+		return err
+	}
+	pending.URL = old.url
+	s.account.Pending = pending
+	return s.save(ctx)
+}
+
+// finished reports whether the request for the certificate was handed in.
+func finished(p placed) bool {
+	return p.Status == acme.StatusProcessing || p.Status == acme.StatusValid
+}
+
+// pending asks for the order kept with the account. One that failed, expired or is unknown is no use, nor is one whose
+// certificate belongs to another kind of key, or was put in place already.
 func (s *session) pending() (placed, bool) {
 	kept := s.account.Pending
 	if kept == nil || !sameNames(kept.Names, s.order.Names) {
@@ -63,8 +104,32 @@ func (s *session) pending() (placed, bool) {
 	if err != nil {
 		return placed{}, false
 	}
-	usable := order.Status == acme.StatusPending || order.Status == acme.StatusReady
-	return placed{Order: order.Order, url: kept.URL}, usable
+	old := placed{Order: order.Order, url: kept.URL}
+	if !finished(old) {
+		return old, order.Status == acme.StatusPending || order.Status == acme.StatusReady
+	}
+	if kept.Key == "" || kept.KeyType != s.order.KeyType {
+		return placed{}, false
+	}
+	return old, order.Status == acme.StatusProcessing || s.unused(order.Certificate, kept.Key)
+}
+
+// unused reports whether the certificate of a finished order is a good one and not the one that is to be replaced.
+func (s *session) unused(link, key string) bool {
+	chain, err := s.chain(link)
+	if err != nil {
+		return false
+	}
+	info, err := Inspect(chain, []byte(key))
+	if err != nil || !info.KeyMatches {
+		return false
+	}
+	if due, _ := Due(info, time.Now()); due {
+		return false
+	}
+	leaf, _ := pem.Decode(chain)
+	old, _ := pem.Decode(s.order.Replaces)
+	return old == nil || leaf == nil || !bytes.Equal(leaf.Bytes, old.Bytes)
 }
 
 // issue proves control over the names and fetches the certificate.
@@ -93,18 +158,13 @@ func (s *session) issue(ctx context.Context, order placed) (*Certificate, error)
 	return &Certificate{Chain: chain, Key: []byte(key), Account: s.account, Info: info}, nil
 }
 
-// finalize hands in a request with a new key and waits for the certificate (RFC 8555 section 7.4).
+// finalize hands in the request, unless that was done before, and waits for the certificate (RFC 8555 section 7.4).
 func (s *session) finalize(ctx context.Context, order placed) (chain []byte, key string, err error) {
-	signer, key, err := newKeyOf(s.order.KeyType)
-	if err != nil {
-		return nil, "", err
-	}
-	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: s.order.Names}, signer)
-	if err != nil {
-		return nil, "", fmt.Errorf("make a certificate request: %w", err)
-	}
-	if _, err := s.core.Orders.UpdateForCSR(order.Finalize, request); err != nil {
-		return nil, "", fmt.Errorf("finish the order: %w", explain(err))
+	pending := s.account.Pending
+	if !finished(order) {
+		if _, err := s.core.Orders.UpdateForCSR(order.Finalize, pending.Request); err != nil {
+			return nil, "", fmt.Errorf("finish the order: %w", explain(err))
+		}
 	}
 	var link string
 	err = poll(ctx, "the certificate to be issued", func() (bool, error) {
@@ -125,7 +185,7 @@ func (s *session) finalize(ctx context.Context, order placed) (chain []byte, key
 	if err != nil {
 		return nil, "", fmt.Errorf("fetch the certificate: %w", explain(err))
 	}
-	return chain, key, nil
+	return chain, pending.Key, nil
 }
 
 // chain fetches the certificate with the preferred chain, or with the one that the authority gives by itself.

@@ -63,7 +63,8 @@ type Account struct {
 	Key string `json:"key"`
 	// URI that the server gave the account; empty if it isn't registered yet.
 	URI string `json:"uri,omitempty"`
-	// Pending is the order placed last. The server knows whether it can still be taken up.
+	// Pending is the order placed last, whose certificate was not put in place yet. The server knows whether it can still be
+	// taken up. Whoever has put the certificate in place takes it away.
 	Pending *Pending `json:"pending,omitempty"`
 }
 
@@ -73,11 +74,21 @@ func (a Account) String() string { return "account " + a.URI + " at " + a.Direct
 // GoString is String.
 func (a Account) GoString() string { return a.String() }
 
-// Pending is an order that was placed.
+// Pending is an order that was placed. The private key and the request that finish it are kept with it: with them its
+// certificate can still be fetched when the run that ordered it could not put it in place.
 type Pending struct {
-	Names []string `json:"names"`
-	URL   string   `json:"url"`
+	Names   []string `json:"names"`
+	URL     string   `json:"url"`
+	KeyType string   `json:"keyType,omitempty"`
+	Key     string   `json:"key,omitempty"`
+	Request []byte   `json:"request,omitempty"`
 }
+
+// String names the order without its key, in whatever way it is printed.
+func (p Pending) String() string { return "order " + p.URL + " for " + strings.Join(p.Names, ", ") }
+
+// GoString is String.
+func (p Pending) GoString() string { return p.String() }
 
 // Certificate is what an order brings.
 type Certificate struct {
@@ -85,7 +96,7 @@ type Certificate struct {
 	Chain []byte
 	// Key is the new private key in PEM.
 	Key []byte
-	// Account as it is after the order.
+	// Account as it is after the order, which is still Pending in it.
 	Account Account
 	Info    Info
 }

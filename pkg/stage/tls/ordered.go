@@ -109,8 +109,12 @@ func (c *ordered) askRenewal(ctx context.Context, held Held) *acme.Window {
 // Plan says whether a certificate has to be ordered, and why.
 func (c *ordered) Plan(seen Seen) engine.Change { return c.wanted.plan(seen) }
 
-// Apply orders the certificate and writes it.
+// Apply orders the certificate and writes it. Nothing is ordered that could not be written then. What an earlier run ordered
+// and could not write is fetched again by the order that is kept with the account, until the certificate is in place.
 func (c *ordered) Apply(ctx context.Context, seen Seen) error {
+	if err := c.place.try(ctx, seen.Held); err != nil {
+		return err
+	}
 	account, err := c.accounts.load(ctx, c.wanted.directory)
 	if err != nil {
 		return err
@@ -142,10 +146,15 @@ func (c *ordered) Apply(ctx context.Context, seen Seen) error {
 	if got.Info.Staging && seen.Held.usable(seen.Now) && seen.Held.Info.Trusted() && c.wanted.risk(seen) != stagingRisk {
 		return fmt.Errorf("%s turned out to be an authority for trying out (%s): %s; the old certificate was left as it is; check tls.acme.server", c.wanted.directory, got.Info.Issuer, stagingRisk)
 	}
-	return c.place.write(ctx, seen.Held, got, map[string]string{
+	err = c.place.write(ctx, seen.Held, got, map[string]string{
 		directoryAnnotation: c.wanted.directory,
 		orderedAnnotation:   c.now().UTC().Format(time.RFC3339),
 	})
+	if err != nil {
+		return fmt.Errorf("%w; the certificate was issued and is not lost: the next run fetches it by its order, without a new one", err)
+	}
+	got.Account.Pending = nil
+	return c.accounts.save(ctx, got.Account)
 }
 
 // replaced is the certificate that the authority may count the new one as a renewal of.

@@ -123,13 +123,35 @@ func moment(text string) time.Time {
 func (p place) write(ctx context.Context, held Held, c *acme.Certificate, notes map[string]string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
+	return p.send(ctx, held, c, notes)
+}
+
+// try asks the API server whether it would take a certificate there: for one that cannot be written none is ordered, since
+// authorities limit how many one may have.
+func (p place) try(ctx context.Context, held Held) error {
+	err := p.send(ctx, held, nil, nil, metav1.DryRunAll)
+	if apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "dry run") {
+		// A webhook there knows no dry runs, so nobody can tell.
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("no certificate was ordered, because it could not be written: %w", err)
+	}
+	return nil
+}
+
+// send writes the Secret; without a certificate it leaves what it holds.
+func (p place) send(ctx context.Context, held Held, c *acme.Certificate, notes map[string]string, dryRun ...string) error {
 	secrets := p.kube.Clientset.CoreV1().Secrets(p.namespace)
 	var err error
 	if held.Exists {
-		_, err = secrets.Update(ctx, p.filled(held.secret.DeepCopy(), c, notes), metav1.UpdateOptions{FieldManager: kube.FieldManager})
+		_, err = secrets.Update(ctx, p.filled(held.secret.DeepCopy(), c, notes), metav1.UpdateOptions{FieldManager: kube.FieldManager, DryRun: dryRun})
 	} else {
-		fresh := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: p.name}, Type: corev1.SecretTypeTLS}
-		_, err = secrets.Create(ctx, p.filled(fresh, c, notes), metav1.CreateOptions{FieldManager: kube.FieldManager})
+		fresh := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: p.name}}
+		if c != nil {
+			fresh.Type = corev1.SecretTypeTLS
+		}
+		_, err = secrets.Create(ctx, p.filled(fresh, c, notes), metav1.CreateOptions{FieldManager: kube.FieldManager, DryRun: dryRun})
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("secret %s/%s was written by somebody else in the meantime; look at it, then run the same command again: %w", p.namespace, p.name, err)
@@ -154,6 +176,9 @@ func (p place) filled(secret *corev1.Secret, c *acme.Certificate, notes map[stri
 		if value := notes[name]; value != "" {
 			secret.Annotations[name] = value
 		}
+	}
+	if c == nil {
+		return secret
 	}
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}

@@ -299,12 +299,17 @@ func TestForeignSecret(t *testing.T) {
 func TestStagingDoesNotReplaceARealOne(t *testing.T) {
 	s := newSite(t, acmetest.Options{})
 	c := newOrdered(s.env, Options{})
-	seen := Seen{Now: time.Now(), Held: heldFor(time.Now().Add(-70*day), func(h *Held) { h.Directory = s.ca.Directory; h.Info.Names = nil })}
+	secrets := s.cluster.Clientset().CoreV1().Secrets(s.config.Ingress.Namespace)
+	old, err := secrets.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "onyxia-tls"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := Seen{Now: time.Now(), Held: heldFor(time.Now().Add(-70*day), func(h *Held) { h.Directory = s.ca.Directory; h.Info.Names = nil; h.secret = old })}
 	if err := c.Apply(t.Context(), seen); err == nil || !strings.Contains(err.Error(), "the old certificate was left as it is") {
 		t.Errorf("error: %v", err)
 	}
-	if _, err := s.cluster.Clientset().CoreV1().Secrets(s.config.Ingress.Namespace).Get(t.Context(), "onyxia-tls", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("something was written: %v", err)
+	if after := s.secret(t); after.ResourceVersion != old.ResourceVersion {
+		t.Errorf("something was written: %v", after)
 	}
 }
 
