@@ -21,7 +21,7 @@ const (
 	attempts       = 3
 	firstPause     = 500 * time.Millisecond
 	attemptTimeout = time.Minute
-	maxIndex       = 100 << 20
+	maxIndex       = 32 << 20
 )
 
 // download gets a chart from its repository and checks it against the sha256 that somebody vouched for.
@@ -150,10 +150,12 @@ func (c *Client) getOnce(ctx context.Context, address *url.URL, limit int64) (bo
 		return nil, true, err
 	}
 	if int64(len(body)) > limit {
-		return nil, false, fmt.Errorf("larger than %d MiB", limit>>20)
+		return nil, false, tooLarge(limit)
 	}
 	return body, false, nil
 }
+
+func tooLarge(limit int64) error { return fmt.Errorf("larger than %d MiB", limit>>20) }
 
 // retry calls a function a few times while it asks for it. It gives up at once when the context ends.
 func retry(ctx context.Context, try func() (again bool, err error)) error {

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -32,6 +33,10 @@ func (c *Client) fetchOCI(ctx context.Context, ch profile.Chart) ([]byte, string
 		data = result.Chart.Data
 		return false, nil
 	})
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		err = tooLarge(large.Limit)
+	}
 	if errors.Is(err, errdef.ErrNotFound) {
 		if tags, e := client.Tags(repository); e == nil {
 			err = missingVersion(ch.Version, tags)
@@ -40,21 +45,37 @@ func (c *Client) fetchOCI(ctx context.Context, ch profile.Chart) ([]byte, string
 	return data, "oci://" + ref, err
 }
 
-// registryClient makes a client whose requests end with the context; Helm's own would not.
+// registryClient makes a client whose requests end with the context and after a time, and whose answers, manifests as well as
+// blobs, are no larger than a chart may be; Helm's own would not.
 func (c *Client) registryClient(ctx context.Context) (*registry.Client, error) {
-	base := c.httpClient().Transport
+	base, limit := c.httpClient().Transport, cmp.Or(c.httpClient().Timeout, attemptTimeout)
 	if base == nil {
 		base = http.DefaultTransport
 	}
 	return registry.NewClient(
-		registry.ClientOptHTTPClient(&http.Client{Transport: &boundTransport{ctx: ctx, base: base}}),
+		registry.ClientOptHTTPClient(&http.Client{Transport: sizedTransport{&boundTransport{ctx: ctx, base: base}}, Timeout: limit}),
 		registry.ClientOptWriter(io.Discard),
 		registry.ClientOptEnableCache(true),
 	)
 }
 
+// sizedTransport ends answers that are larger than a chart may be.
+type sizedTransport struct{ base http.RoundTripper }
+
+func (t sizedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(req)
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxChart)
+	}
+	return resp, err
+}
+
 // refused tells whether a registry gave an answer that asking again won't change.
 func refused(err error) bool {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return true
+	}
 	var answer *errcode.ErrorResponse
 	if errors.As(err, &answer) {
 		return answer.StatusCode < http.StatusInternalServerError && answer.StatusCode != http.StatusTooManyRequests

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 )
@@ -95,4 +96,44 @@ func TestOCI(t *testing.T) {
 	wantError(t, client.Fetch(t.Context(), missing), "there is no version 1.0.7", "1.0.0", "--chart-dir")
 	absent := profile.Chart{Repository: prefix, Name: "none", Version: "1.0.0", SHA256: testDigest}
 	wantError(t, client.Fetch(t.Context(), absent), "none:1.0.0", "--chart-dir")
+}
+
+// D (review of 2026-11): what a registry sends was read without a limit, and index.yaml up to 100 MiB.
+func TestDDownloadsAreLimited(t *testing.T) {
+	t.Setenv("HELM_CONFIG_HOME", t.TempDir())
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	registry := newOCIRegistry(t, map[string][]byte{"1.0.0": make([]byte, maxChart+1)})
+	index := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for part, n := make([]byte, 1<<20), 0; n <= maxIndex>>20; n++ {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(index.Close)
+	for name, tt := range map[string]struct {
+		server *httptest.Server
+		scheme string
+		say    string
+	}{
+		"OCI":        {registry.Server, "oci://", "larger than 20 MiB"},
+		"index.yaml": {index, "https://", "larger than 32 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := &Client{HTTP: tt.server.Client()}
+			chart := profile.Chart{Repository: tt.scheme + tt.server.Listener.Addr().String() + "/charts", Name: "demo", Version: "1.0.0", SHA256: testDigest}
+			wantError(t, client.Fetch(t.Context(), chart), tt.say, "--chart-dir")
+		})
+	}
+}
+
+// D: a registry that takes requests and never answers.
+func TestDSilentRegistry(t *testing.T) {
+	t.Setenv("HELM_CONFIG_HOME", t.TempDir())
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() }))
+	t.Cleanup(server.Close)
+	client := &Client{HTTP: &http.Client{Transport: server.Client().Transport, Timeout: 200 * time.Millisecond}}
+	chart := profile.Chart{Repository: "oci://" + server.Listener.Addr().String() + "/charts", Name: "demo", Version: "1.0.0", SHA256: testDigest}
+	wantError(t, client.Fetch(t.Context(), chart), "can't be had", "--chart-dir")
 }

@@ -12,6 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// maxRecord bounds a release unpacked; a Secret holds 1 MiB packed.
+const maxRecord = 64 << 20
+
 // Stored is the newest revision of a release as Helm recorded it.
 type Stored struct {
 	Name, Namespace string
@@ -95,9 +98,12 @@ func unpack(data []byte) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(zipped)
+	text, err := io.ReadAll(io.LimitReader(zipped, maxRecord+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > maxRecord {
+		return nil, tooLarge(maxRecord)
 	}
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
