@@ -33,6 +33,8 @@ func (c *Client) upgrade(ctx context.Context, namespace, pod string) (httpstream
 	dialer := portforward.NewFallbackDialerForStreaming(tunneled, plain, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	})
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTime, fmt.Errorf("the API server did not open it within %s", requestTime))
+	defer cancel()
 	type result struct {
 		link httpstream.Connection
 		err  error
