@@ -100,7 +100,7 @@ func layers() [][]string {
 		{"pkg/kube"},
 		{"pkg/engine", "pkg/profile"},
 		{"pkg/platform"},
-		{"pkg/spelling"},
+		{"pkg/spelling", "pkg/secret"},
 	}
 }
 
@@ -140,6 +140,37 @@ func TestImportsPointDown(t *testing.T) {
 func inside(a, b string) bool {
 	below := strings.HasPrefix(b, a+"/") || strings.HasPrefix(a, b+"/")
 	return below && !strings.HasPrefix(a, "pkg/stage") && !strings.HasPrefix(a, "pkg/cmd")
+}
+
+// B2: a client that carries a credential is made by pkg/secret and follows no redirect. The others carry none of their own.
+func TestB2ClientsWithCredentials(t *testing.T) {
+	without := map[string]string{
+		"pkg/secret/http.go":               "makes them",
+		"pkg/acme/client.go":               "signs each request for one address (RFC 8555 section 6.4)",
+		"pkg/helm/oci.go":                  "leaves the credential behind: secret.Strip",
+		"pkg/helm/client.go":               "downloads what is public",
+		"pkg/installation/installation.go": "downloads what is public",
+		"pkg/kube/forward_conn.go":         "its transport is secret.Transport",
+		"pkg/stage/public.go":              "asks as somebody who is not logged in",
+	}
+	for _, f := range sources(t) {
+		if without[f.path] != "" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				if name := fmt.Sprint(n.X) + "." + n.Sel.Name; slices.Contains([]string{"http.DefaultClient", "http.Get", "http.Post", "http.PostForm", "http.Head"}, name) {
+					t.Errorf("%s uses %s: take secret.Client", f.path, name)
+				}
+			case *ast.CompositeLit:
+				if s, ok := n.Type.(*ast.SelectorExpr); ok && fmt.Sprint(s.X)+"."+s.Sel.Name == "http.Client" {
+					t.Errorf("%s makes an http.Client: take secret.Client", f.path)
+				}
+			}
+			return true
+		})
+	}
 }
 
 // main is the only place that ends the program, and nothing happens before it.

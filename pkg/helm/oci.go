@@ -13,6 +13,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // fetchOCI pulls a chart from a registry, with the credentials that docker and helm keep for it.
@@ -53,7 +54,9 @@ func (c *Client) registryClient(ctx context.Context) (*registry.Client, error) {
 		base = http.DefaultTransport
 	}
 	return registry.NewClient(
-		registry.ClientOptHTTPClient(&http.Client{Transport: sizedTransport{&boundTransport{ctx: ctx, base: base}}, Timeout: limit}),
+		registry.ClientOptHTTPClient(&http.Client{
+			Transport: sizedTransport{&boundTransport{ctx: ctx, base: base}}, Timeout: limit, CheckRedirect: secret.Strip,
+		}),
 		registry.ClientOptWriter(io.Discard),
 		registry.ClientOptEnableCache(true),
 	)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // plainValues gives a deep copy of values in the form that they have after Helm stored them: JSON's own types only.
@@ -43,33 +44,33 @@ type valueDiff struct {
 // absent stands for a value that is not there; null is a value, which takes a chart's default away.
 type absent struct{}
 
-func (d *valueDiff) value(path string, secret bool, from, to any) {
+func (d *valueDiff) value(path string, hidden bool, from, to any) {
 	if reflect.DeepEqual(from, to) {
 		return
 	}
 	fromMap, fromIsMap := asMap(from)
 	toMap, toIsMap := asMap(to)
 	if fromIsMap && toIsMap && len(fromMap)+len(toMap) > 0 {
-		d.maps(path, secret, fromMap, toMap)
+		d.maps(path, hidden, fromMap, toMap)
 		return
 	}
 	fromList, fromIsList := asList(from)
 	toList, toIsList := asList(to)
 	if fromIsList && toIsList && len(fromList)+len(toList) > 0 {
-		d.lists(path, secret, fromList, toList)
+		d.lists(path, hidden, fromList, toList)
 		return
 	}
-	if d.embedded(path, secret, from, to) {
+	if d.embedded(path, hidden, from, to) {
 		return
 	}
-	if secret {
+	if hidden {
 		d.fields = append(d.fields, engine.Field{Path: path, Secret: true})
 		return
 	}
 	d.fields = append(d.fields, engine.Field{Path: path, From: show(from), To: show(to)})
 }
 
-func (d *valueDiff) maps(path string, secret bool, from, to map[string]any) {
+func (d *valueDiff) maps(path string, hidden bool, from, to map[string]any) {
 	keys := map[string]bool{}
 	for key := range from {
 		keys[key] = true
@@ -79,25 +80,25 @@ func (d *valueDiff) maps(path string, secret bool, from, to map[string]any) {
 	}
 	named := secretName(from["name"]) || secretName(to["name"])
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		hidden := secret || secretName(key) || named && key == "value"
-		d.value(path+step(key), hidden, at(from, key), at(to, key))
+		below := hidden || secretName(key) || named && key == "value"
+		d.value(path+step(key), below, at(from, key), at(to, key))
 	}
 }
 
-func (d *valueDiff) lists(path string, secret bool, from, to []any) {
+func (d *valueDiff) lists(path string, hidden bool, from, to []any) {
 	for i := range max(len(from), len(to)) {
-		d.value(fmt.Sprintf("%s[%d]", path, i), secret, element(from, i), element(to, i))
+		d.value(fmt.Sprintf("%s[%d]", path, i), hidden, element(from, i), element(to, i))
 	}
 }
 
 // embedded looks into strings that hold JSON, as Onyxia's regions do. It says no if there is nothing to be seen inside.
-func (d *valueDiff) embedded(path string, secret bool, from, to any) bool {
+func (d *valueDiff) embedded(path string, hidden bool, from, to any) bool {
 	a, b := parseJSON(from), parseJSON(to)
 	if a == nil || b == nil || reflect.DeepEqual(a, b) {
 		return false
 	}
 	before := len(d.fields)
-	d.value(path, secret, a, b)
+	d.value(path, hidden, a, b)
 	return len(d.fields) > before
 }
 
@@ -172,7 +173,7 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
-// composite says what stands there without showing what is inside, where a key may be a secret's.
+// composite says what stands there without showing what is inside, where a key may be a hidden's.
 func composite(empty, what string, n int) string {
 	if n == 0 {
 		return empty
@@ -180,18 +181,9 @@ func composite(empty, what string, n int) string {
 	return fmt.Sprintf("(%s %d)", what, n)
 }
 
-// secretName tells whether a key looks like one of a secret, whose value is never shown. No secret should stand in
-// values, but users' own may hold some.
+// secretName reports whether a key is one of a secret, whose value is never shown. No secret should be in values, but users' own
+// may hold some.
 func secretName(v any) bool {
 	name, ok := v.(string)
-	if !ok {
-		return false
-	}
-	name = strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
-	for _, word := range []string{"password", "passwd", "passphrase", "secret", "token", "credential", "privatekey", "apikey", "accesskey"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
+	return ok && secret.Named(name)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // ServiceAccount is a confidential client of ours in realm master that does everything from then on. As long as the realm is not
@@ -238,7 +239,7 @@ func (a *account) makeClient(ctx context.Context, master *Realm) error {
 	}
 	want := document{
 		"enabled": true, "publicClient": false, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
-		"directAccessGrantsEnabled": false, "clientAuthenticatorType": "client-secret", "fullScopeAllowed": true, "secret": secret(given),
+		"directAccessGrantsEnabled": false, "clientAuthenticatorType": "client-secret", "fullScopeAllowed": true, "secret": hidden{secret.New(given)},
 		"description": "Configures realm " + a.Realm + "; made by kubectl-onyxia",
 	}
 	client, err := master.findClient(ctx, a.ID)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Admin is a connection to the admin REST API of one server. It logs in when it is first used. It is safe for concurrent use.
@@ -38,7 +39,7 @@ type Admin struct {
 // The HTTP client decides how the server is reached, for instance through a port-forward. The credentials are asked for
 // whenever a login is due; their error is given on as it is, so it may be an *engine.NotYetError.
 func NewAdmin(base string, client *http.Client, credentials func(context.Context) (Credentials, error)) *Admin {
-	a := &Admin{base: strings.TrimRight(base, "/"), http: client, credentials: credentials}
+	a := &Admin{base: strings.TrimRight(base, "/"), http: secret.Direct(client), credentials: credentials}
 	a.outage.address, a.outage.patience, a.outage.attempt = a.base, outagePatience, attemptTime
 	a.info = engine.NewShared(a.readServerInfo)
 	return a
@@ -181,6 +182,9 @@ func (a *Admin) roundTrip(ctx context.Context, method, path, bearer, contentType
 			a.outage.failed()
 		}
 		return nil, nil, unreachable
+	case secret.Redirected(response) != nil:
+		return nil, nil, fmt.Errorf("%s %s: Keycloak at %s answers %d: %w; write the address as it is after that into auth.url, with https and the relative path",
+			method, path, a.base, response.StatusCode, secret.Redirected(response))
 	case response.StatusCode >= http.StatusInternalServerError:
 		a.outage.failed()
 	default:

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +151,27 @@ func TestClaims(t *testing.T) {
 	for _, bad := range []string{"", "opaque", "a.b.c", "a.!.c", jwt(`[]`)} {
 		if _, err := ParseClaims(bad); err == nil {
 			t.Errorf("%q was taken for a token", bad)
+		}
+	}
+}
+
+// B2: an administrator's password goes to the address that it is for, and not where that sends it: not from http to https either.
+func TestB2PasswordFollowsNoRedirect(t *testing.T) {
+	for _, code := range []int{301, 302, 307, 308} {
+		var reached atomic.Int32
+		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+		t.Cleanup(other.Close)
+		server := httptest.NewTLSServer(http.RedirectHandler(other.URL+"/auth/realms/master/x?a=b", code))
+		t.Cleanup(server.Close)
+		a := NewAdmin(server.URL, server.Client(), func(context.Context) (Credentials, error) {
+			return Credentials{Username: "admin", Password: "hidden-password"}, nil
+		})
+		err := a.get(t.Context(), "/x", nil)
+		if err == nil || !strings.Contains(err.Error(), "sent on to "+other.URL+"/auth/realms/master/x, which is not followed") || !strings.Contains(err.Error(), "auth.url") {
+			t.Errorf("%d: %v", code, err)
+		}
+		if reached.Load() != 0 || strings.Contains(fmt.Sprint(err), "hidden") {
+			t.Errorf("%d: the other server was asked %d times; %v", code, reached.Load(), err)
 		}
 	}
 }

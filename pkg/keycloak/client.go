@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Client is an OpenID Connect client: what is ours in it. Other fields, other attributes and other people's mappers stay.
@@ -168,7 +169,7 @@ func (r *Realm) wantedClient(ctx context.Context, c Client) (document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("secret of client %s: %w", c.ID, err)
 		}
-		want["secret"] = secret(given)
+		want["secret"] = hidden{secret.New(given)}
 	}
 	return want, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 func parse(t *testing.T, text string) document {
@@ -50,7 +51,7 @@ func TestMerge(t *testing.T) {
 		"something of ours goes": {want: document{"attributes": document{"ours": absent{}}},
 			fields:  []engine.Field{{Path: "realm.attributes.ours", From: "old"}},
 			changed: `{"attributes": {"theirs": "x"}}`},
-		"a secret is not shown": {want: document{"secret": secret("s")},
+		"a secret is not shown": {want: document{"secret": hidden{secret.New("s")}},
 			fields:  []engine.Field{{Path: "realm.secret", Secret: true}},
 			changed: `{"secret": "s"}`},
 		"a masked password goes with its neighbours": {want: document{"smtpServer": document{"host": "other", "password": written{password: "p", known: true}}},

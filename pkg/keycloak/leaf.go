@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // leaf is a wanted value with rules of its own. A plain value in a document is wanted exactly so.
@@ -69,12 +70,12 @@ func (m members) field(path string, seen any) engine.Field {
 }
 func (m members) unwanted(name string) bool { return slices.Contains(m.out, name) }
 
-// secret is a value that is compared and never shown.
-type secret string
+// hidden is a value that is compared and never shown.
+type hidden struct{ secret.Text }
 
-func (s secret) same(seen any) bool { return text(seen) == string(s) }
-func (s secret) value(any) any      { return string(s) }
-func (s secret) field(path string, _ any) engine.Field {
+func (h hidden) same(seen any) bool { return text(seen) == h.Reveal() }
+func (h hidden) value(any) any      { return h.Reveal() }
+func (h hidden) field(path string, _ any) engine.Field {
 	return engine.Field{Path: path, Secret: true}
 }
 

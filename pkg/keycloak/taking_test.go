@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // What somebody else made is changed after a question that says what it may cost; what is ours, or needs no change, without one.
 func TestTakingAsks(t *testing.T) {
 	r := &Realm{name: "datalab"}
 	marked := map[string]any{mark: maker}
-	client := document{"enabled": true, "redirectUris": set{"https://onyxia.demo.test/*"}, "secret": secret("ours")}
+	client := document{"enabled": true, "redirectUris": set{"https://onyxia.demo.test/*"}, "secret": hidden{secret.New("ours")}}
 	same := document{"enabled": true, "redirectUris": []any{"https://onyxia.demo.test/*"}, "secret": "ours"}
 	kept := []any{"https://onyxia.demo.test/*", "https://onyxia.demo.test/only-this", "https://b.example/x", "https://a.example/*", "https://a.example/y", "*"}
 	realm := document{"enabled": true, "registrationAllowed": true}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // FieldManager owns the fields that we apply.
@@ -35,18 +36,31 @@ type Client struct {
 	ForceConflicts bool
 }
 
+// carried puts our transports under the configuration of every client of this cluster, Helm's too: from the inside, no write
+// without the lock, requests that are repeated, no credential that is sent on to another address.
+func carried(before func(*rest.Config) *rest.Config) func(*rest.Config) *rest.Config {
+	return func(config *rest.Config) *rest.Config {
+		if before != nil {
+			config = before(config)
+		}
+		config.Wrap(func(base http.RoundTripper) http.RoundTripper { return lockedTransport{base} })
+		config = repeated(config)
+		config.Wrap(secret.Transport)
+		return config
+	}
+}
+
 // Connect makes a client from kubectl's flags. It reads the kubeconfig and sends nothing.
 func Connect(flags *genericclioptions.ConfigFlags) (*Client, error) {
 	if err := absent(flags); err != nil {
 		return nil, err
 	}
-	flags.WithWrapConfigFn(repeated)
+	flags.WrapConfigFn = carried(flags.WrapConfigFn)
 	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to talk to: %w; set KUBECONFIG or --kubeconfig, and choose with --context", err)
 	}
 	config.QPS, config.Burst = qps, burst
-	config.Wrap(func(base http.RoundTripper) http.RoundTripper { return lockedTransport{base} })
 	flags.WithDiscoveryQPS(qps).WithDiscoveryBurst(burst)
 	dyn, err := dynamic.NewForConfig(config)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Differences tells where an object in the cluster lacks what is wanted of it, sorted by path; what the API server or a
@@ -216,7 +217,7 @@ func shown(key string, v any) any {
 			m[k] = shown(k, child)
 		}
 		if _, has := m["value"]; has && secretVariable(key, m["name"]) {
-			m["value"] = redacted
+			m["value"] = secret.Redacted
 		}
 		return m
 	case []any:

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // timeFormat is how times stand in messages.
@@ -145,21 +146,21 @@ func (g *Generated) Apply(ctx context.Context, seen GeneratedSeen) error {
 }
 
 // Value is what a key holds: *engine.NotYetError as long as it was not generated.
-func (g *Generated) Value(ctx context.Context, key string) (SecretValue, error) {
+func (g *Generated) Value(ctx context.Context, key string) (secret.Text, error) {
 	g.mu.Lock()
 	value := g.values[key]
 	g.mu.Unlock()
 	if len(value) > 0 {
-		return NewSecretValue(value), nil
+		return secret.New(string(value)), nil
 	}
 	live, err := g.read(ctx)
 	if err != nil {
-		return SecretValue{}, err
+		return secret.Text{}, err
 	}
 	if live == nil || len(live.Data[key]) == 0 {
-		return SecretValue{}, &engine.NotYetError{After: g.ID(), Why: "secret " + g.namespace + "/" + g.name + " has no " + key}
+		return secret.Text{}, &engine.NotYetError{After: g.ID(), Why: "secret " + g.namespace + "/" + g.name + " has no " + key}
 	}
-	return NewSecretValue(live.Data[key]), nil
+	return secret.New(string(live.Data[key])), nil
 }
 
 // RefuseRemoval keeps a Secret that somebody else made.

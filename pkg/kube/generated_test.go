@@ -1,7 +1,6 @@
 package kube_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -143,31 +142,6 @@ func TestFailureToGenerateIsTold(t *testing.T) {
 	g := kube.NewGenerated(c, ns, "s", map[string]kube.Generate{"a": func() ([]byte, error) { return nil, broken }})
 	if err := apply(t.Context(), g); !errors.Is(err, broken) || !strings.Contains(err.Error(), ns+"/s") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestSecretValueDoesNotPrint(t *testing.T) {
-	v := kube.NewSecretValue([]byte("hunter2"))
-	type holder struct{ V kube.SecretValue }
-	asJSON, err := json.Marshal(holder{v})
-	if err != nil {
-		t.Fatal(err)
-	}
-	asText, err := v.MarshalText()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := []string{string(asJSON), string(asText), v.String(), fmt.Errorf("x: %v", v).Error()}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v"} {
-		all = append(all, fmt.Sprintf(verb, v), fmt.Sprintf(verb, &v), fmt.Sprintf(verb, holder{v}), fmt.Sprintf(verb, []kube.SecretValue{v}), fmt.Sprintf(verb, map[string]kube.SecretValue{"k": v}))
-	}
-	for _, s := range all {
-		if strings.Contains(s, "hunter2") || strings.Contains(strings.ToLower(s), "68756e74657232") || strings.Contains(s, "104 117 110") {
-			t.Errorf("shown: %s", s)
-		}
-	}
-	if v.Reveal() != "hunter2" {
-		t.Error("not revealed")
 	}
 }
 

@@ -5,11 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // lastApplied is where client-side kubectl keeps a copy of the whole object, a Secret's values too.
@@ -57,12 +58,8 @@ func quantity(parent, key string) bool {
 	return false
 }
 
-// secretVariable tells whether a list element is an environment variable whose value is not to be shown.
-func secretVariable(list string, name any) bool {
-	n := strings.ToLower(text(name))
-	return list == "env" && slices.ContainsFunc([]string{"passw", "secret", "token", "credential", "apikey", "api_key", "privatekey", "private_key", "accesskey", "access_key"},
-		func(part string) bool { return strings.Contains(n, part) })
-}
+// secretVariable reports whether a list element is an environment variable whose value is not to be shown.
+func secretVariable(list string, name any) bool { return list == "env" && secret.Named(text(name)) }
 
 // unset tells whether a wanted value says no more than a field that is not there, or leaves the choice to the cluster.
 func unset(key string, want, live any) bool {

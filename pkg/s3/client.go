@@ -14,6 +14,8 @@ import (
 
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 	"github.com/minio/minio-go/v7/pkg/signer"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Client sends requests, signed by AWS Signature Version 4, to one S3 server. Its fields may not change while it is used.
@@ -72,7 +74,7 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 		return response{}, err
 	}
 	sent := time.Now()
-	res, err := c.direct().Do(req)
+	res, err := secret.Direct(c.HTTP).Do(req)
 	if err != nil {
 		return response{}, unreachable(ctx, r.operation, c.Endpoint, err)
 	}
@@ -85,17 +87,6 @@ func (c *Client) send(ctx context.Context, r request) (response, error) {
 		return response{}, refused(r.operation, res, body, sent)
 	}
 	return response{header: res.Header, body: body}, nil
-}
-
-// direct is the HTTP client without its following of redirects: those would carry a token or a signature to whatever host the
-// answer names.
-func (c *Client) direct() *http.Client {
-	client := http.Client{}
-	if c.HTTP != nil {
-		client = *c.HTTP
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client
 }
 
 func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) {

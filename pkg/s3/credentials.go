@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Credentials sign requests. The secret key and the session token never come out of it by printing: every verb of fmt,
@@ -12,26 +14,21 @@ type Credentials struct {
 	// AccessKey is public, like a user name.
 	AccessKey string
 	// Expires is zero for credentials that last.
-	Expires time.Time
-	// reveal is a function because fmt, where it may not call a method (a field of somebody's unexported field), still
-	// prints what a pointer points to for a verb that does not fit, and never what a function holds.
-	reveal func() (secretKey, sessionToken string)
+	Expires                 time.Time
+	secretKey, sessionToken secret.Text
 }
 
 // NewCredentials makes credentials of an access key with its secret key, and of a session token where STS gave one.
 func NewCredentials(accessKey, secretKey, sessionToken string, expires time.Time) Credentials {
-	return Credentials{AccessKey: accessKey, Expires: expires, reveal: func() (string, string) { return secretKey, sessionToken }}
+	return Credentials{AccessKey: accessKey, Expires: expires, secretKey: secret.New(secretKey), sessionToken: secret.New(sessionToken)}
 }
 
 // Anonymous tells whether there is nothing to sign with.
-func (c Credentials) Anonymous() bool { return c.reveal == nil || c.AccessKey == "" }
+func (c Credentials) Anonymous() bool { return c.secretKey.Empty() || c.AccessKey == "" }
 
 // Reveal hands out the secret key and the session token, for the one who writes them where they belong.
 func (c Credentials) Reveal() (secretKey, sessionToken string) {
-	if c.reveal == nil {
-		return "", ""
-	}
-	return c.reveal()
+	return c.secretKey.Reveal(), c.sessionToken.Reveal()
 }
 
 // String shows the access key and the expiry.

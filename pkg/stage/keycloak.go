@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // KeycloakReleaseID is the release whose server the realm is in, when we install it.
@@ -68,7 +69,7 @@ func NewKeycloak(p platform.Platform, client *kube.Client) *Keycloak {
 	} else {
 		k.Namespace = p.App.Namespace
 	}
-	httpClient := &http.Client{Transport: transport}
+	httpClient := secret.Client(transport, 0)
 	k.Secret = kube.NewGenerated(client, k.Namespace, KeycloakAccountSecret, map[string]kube.Generate{
 		"clientSecret": kube.Password(kube.SecretLength),
 	})

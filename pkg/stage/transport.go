@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // handshakeTimeout bounds a TLS handshake with a server that the admin brought along.
@@ -20,11 +21,12 @@ func externalTransport(p platform.Platform) (*http.Transport, error) {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: handshakeTimeout, TLSClientConfig: &tls.Config{RootCAs: roots}}, nil
 }
 
-// External is an HTTP client for a server that the admin brought along, trusting the private authorities as well.
+// External is an HTTP client for a server that the admin brought along, trusting the private authorities as well. It follows no
+// redirect.
 func External(p platform.Platform) (*http.Client, error) {
 	transport, err := externalTransport(p)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: transport}, nil
+	return secret.Client(transport, 0), nil
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // answerLimit is the most of an answer that is read, in bytes. Vault's own limit on a request is 32 MiB.
@@ -86,7 +88,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, in any) (int
 	if err != nil {
 		return 0, nil, err
 	}
-	res, err := c.carrier().Do(req)
+	res, err := secret.Direct(c.HTTP).Do(req)
 	if err != nil {
 		return 0, nil, fmt.Errorf("vault: %s %s: %w", method, path, unwrapURL(err))
 	}
@@ -134,16 +136,6 @@ func (c *Client) location(path string) string {
 		text += "?" + query
 	}
 	return text
-}
-
-// carrier follows no redirection: Go would send X-Vault-Token along to another host.
-func (c *Client) carrier() *http.Client {
-	carrier := http.Client{}
-	if c.HTTP != nil {
-		carrier = *c.HTTP
-	}
-	carrier.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &carrier
 }
 
 // refusal makes an error of an answer. What Vault says never repeats the token, and if it did, it would be cut out.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Preflight asks Vault what a browser asks before a page of the origin may log in or read a secret (Fetch standard, CORS
@@ -19,7 +21,7 @@ func (c *Client) Preflight(ctx context.Context, path, method, origin string) err
 	req.Header.Set("Origin", origin)
 	req.Header.Set("Access-Control-Request-Method", method)
 	req.Header.Set("Access-Control-Request-Headers", "content-type,x-vault-token")
-	res, err := c.carrier().Do(req)
+	res, err := secret.Direct(c.HTTP).Do(req)
 	if err != nil {
 		return fmt.Errorf("vault: preflight of %s: %w", path, unwrapURL(err))
 	}

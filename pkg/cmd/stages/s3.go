@@ -5,16 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/cmd/cli"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	s3stage "github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/s3"
 )
 
@@ -72,26 +71,26 @@ func runConfigureS3(ctx context.Context, a *cli.Apply, tokenFile string) error {
 }
 
 // userToken reads the token of a user from a file; empty where none is named.
-func userToken(stdin io.Reader, file, mode string) (kube.SecretValue, error) {
+func userToken(stdin io.Reader, file, mode string) (secret.Text, error) {
 	if file == "" {
-		return kube.SecretValue{}, nil
+		return secret.Text{}, nil
 	}
 	if mode != platform.AuthOIDC {
-		return kube.SecretValue{}, cli.Usagef("--user-token is for auth.mode oidc: with auth.mode %s users are made for the proof", mode)
+		return secret.Text{}, cli.Usagef("--user-token is for auth.mode oidc: with auth.mode %s users are made for the proof", mode)
 	}
-	read := func() ([]byte, error) { return os.ReadFile(file) }
+	read := func() ([]byte, error) { return secret.ReadFile(file) }
 	if file == "-" {
 		read = func() ([]byte, error) { return io.ReadAll(stdin) }
 	}
 	raw, err := read()
 	if err != nil {
-		return kube.SecretValue{}, fmt.Errorf("--user-token: %w", err)
+		return secret.Text{}, fmt.Errorf("--user-token: %w", err)
 	}
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
-		return kube.SecretValue{}, fmt.Errorf("--user-token: %s is empty; it has to hold an access token for client %s", file, platform.S3ClientID)
+		return secret.Text{}, fmt.Errorf("--user-token: %s is empty; it has to hold an access token for client %s", file, platform.S3ClientID)
 	}
-	return kube.NewSecretValue(raw), nil
+	return secret.New(string(raw)), nil
 }
 
 // printDocuments prints what a person has to do elsewhere: a remark, a file, the command that uses it.

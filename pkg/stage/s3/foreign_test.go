@@ -12,9 +12,9 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/testbed"
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/vaulttest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -50,7 +50,7 @@ func (f *foreign) token(t *testing.T, claims map[string]any) string {
 func (f *foreign) provedByAUser(t *testing.T) {
 	t.Helper()
 	prove := func(token string) error {
-		done, err := apply(t.Context(), t, f.run(t, Options{Prove: true, Say: f.say, UserToken: kube.NewSecretValue([]byte(token))}))
+		done, err := apply(t.Context(), t, f.run(t, Options{Prove: true, Say: f.say, UserToken: secret.New(token)}))
 		if err == nil && (len(done) != 1 || done[stage.S3ReadyID] == "") {
 			t.Errorf("%v", done)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -247,7 +248,7 @@ func TestWhatIsProved(t *testing.T) {
 	if got := newProof(foreign).Plan(stage.Shown{}); got.Why != "not shown yet: as far as that goes without its issuer's users" {
 		t.Errorf("another issuer: %+v", got)
 	}
-	foreign.options.UserToken = kube.NewSecretValue([]byte("a.b.c"))
+	foreign.options.UserToken = secret.New("a.b.c")
 	if got := newProof(foreign).Plan(stage.Shown{}); got.Why != "not shown yet: with the token of a user" {
 		t.Errorf("another issuer, and a token: %+v", got)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3/minio"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -69,7 +70,7 @@ func newSite(env stage.Env, o Options) (*site, error) {
 		minio.RootUserKey: kube.Literal("onyxia-root"), minio.RootPasswordKey: kube.Password(kube.SecretLength),
 	})
 	dial := stage.TunnelDialer(env.Kube, p.S3.Namespace, service, port, releaseID)
-	s.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: idleTime}, Timeout: requestTime}
+	s.http = secret.Client(&http.Transport{DialContext: dial, IdleConnTimeout: idleTime}, requestTime)
 	return s, nil
 }
 

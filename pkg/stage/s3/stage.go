@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -25,7 +25,7 @@ type Options struct {
 	Prove bool
 	// UserToken is an access token of a user for client onyxia-minio, with which the proof is run at an issuer whose users are
 	// not ours to make; empty for none.
-	UserToken kube.SecretValue
+	UserToken secret.Text
 }
 
 // Stage is the s3 stage.

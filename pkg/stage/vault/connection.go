@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
 )
 
@@ -29,7 +30,7 @@ const (
 func (s *site) forwarded(pod string, port int) *vault.Client {
 	transport := &http.Transport{DialContext: s.dialer(pod, port), IdleConnTimeout: time.Minute}
 	return &vault.Client{
-		HTTP:    &http.Client{Transport: transport, Timeout: requestTime},
+		HTTP:    secret.Client(transport, requestTime),
 		Address: fmt.Sprintf("http://%s.%s.svc:%d", pod, s.namespace(), port),
 	}
 }
