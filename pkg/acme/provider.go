@@ -10,6 +10,8 @@ import (
 	"github.com/go-acme/lego/v4/challenge"
 	"github.com/go-acme/lego/v4/challenge/dns01"
 	"github.com/go-acme/lego/v4/providers/dns"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // abandonAfter is how long a call to a provider may go on after the user stopped waiting for it. lego's providers take
@@ -38,6 +40,12 @@ func newProvider(name string, tell func(string)) (*provider, error) {
 		return nil, unknownProvider(name)
 	}
 	quieten()
+	for _, variable := range credentials(name) {
+		// lego reads files too, but each time that a provider is made, which a pipe does not allow.
+		if _, err := secret.Variable(variable); err != nil {
+			return nil, fmt.Errorf("dns provider %s cannot be used: %w", name, err)
+		}
+	}
 	var impl challenge.Provider
 	err := guarded(name, func() (err error) {
 		impl, err = dns.NewDNSChallengeProviderByName(name)

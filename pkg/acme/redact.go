@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // redactor takes secret values out of text. A value from the environment gives way to the variable's name, so that an
@@ -35,7 +37,8 @@ func newRedactor(provider string, secrets ...string) *redactor {
 			continue
 		}
 		addSecret(words, value, "$"+name)
-		if strings.HasSuffix(name, "_FILE") {
+		// A pipe gives its content once, and not to us; what was in it is in a variable, see newProvider.
+		if strings.HasSuffix(name, "_FILE") && secret.Regular(value) {
 			// The file may be unreadable; then the provider read nothing from it either.
 			content, _ := os.ReadFile(value)
 			addSecret(words, strings.TrimSpace(string(content)), "$"+name)
@@ -95,8 +98,7 @@ func isSecret(provider, name string) bool {
 	if slices.Contains(credentials(provider), name) || inNameSpace(provider, name) {
 		return true
 	}
-	return slices.ContainsFunc([]string{"SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY"},
-		func(word string) bool { return strings.Contains(name, word) })
+	return secret.Named(name)
 }
 
 func (r *redactor) redact(text string) string { return r.replace.Replace(text) }

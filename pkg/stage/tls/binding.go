@@ -3,13 +3,12 @@ package tls
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // hmacVariable holds the HMAC key of an external account binding; with _FILE at its end it names a file that does, as the
@@ -39,24 +38,17 @@ func (b binding) read(ctx context.Context) (acme.EAB, error) {
 }
 
 func (b binding) fromSecret(ctx context.Context) (string, error) {
-	secret, err := b.kube.NamedSecret(ctx, "tls.acme.eab.hmacSecret", b.eab.HMACSecret, hmacKey)
+	named, err := b.kube.NamedSecret(ctx, "tls.acme.eab.hmacSecret", b.eab.HMACSecret, hmacKey)
 	if err != nil {
 		return "", err
 	}
-	return secret[hmacKey], nil
+	return named[hmacKey], nil
 }
 
 func fromEnvironment() (string, error) {
-	if value := os.Getenv(hmacVariable); value != "" {
-		return value, nil
-	}
-	file := os.Getenv(hmacVariable + "_FILE")
-	if file == "" {
+	value, err := secret.Variable(hmacVariable)
+	if err == nil && value.Empty() {
 		return "", errors.New("tls.acme.eab.kid is set, and its HMAC key is not given: export " + hmacVariable + " or " + hmacVariable + "_FILE, or name a Secret by tls.acme.eab.hmacSecret")
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("%s_FILE: %w", hmacVariable, err)
-	}
-	return string(text), nil
+	return value.Reveal(), err
 }

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/acme"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 )
 
@@ -21,11 +21,11 @@ type Files struct {
 
 // ReadFiles reads them, for instance certbot's fullchain.pem and privkey.pem.
 func ReadFiles(certificate, key string) (*Files, error) {
-	c, err := os.ReadFile(certificate)
+	c, err := secret.ReadFile(certificate)
 	if err != nil {
 		return nil, fmt.Errorf("the certificate: %w", err)
 	}
-	k, err := os.ReadFile(key)
+	k, err := secret.ReadFile(key)
 	if err != nil {
 		return nil, fmt.Errorf("the key: %w", err)
 	}
