@@ -208,7 +208,7 @@ func (a *applier) writeOnce(ctx context.Context, s Step, planned Change) (Change
 			return now, err
 		}
 		// The answer may have taken a while: what was agreed to has to be what is there.
-		return a.write(ctx, s, now)
+		return a.writeOnce(ctx, s, now)
 	}
 	if err := StillLocked(ctx); err != nil {
 		return now, err

@@ -31,6 +31,7 @@ func Check(o Options) (string, error) {
 	if err != nil {
 		return name, err
 	}
+	unread = errors.Join(unread, InFile(name, platform.CheckSecrets(config)))
 	p, err := platform.Complete(config)
 	if err == nil {
 		return name, errors.Join(unread, InFile(name, checkStages(p)))

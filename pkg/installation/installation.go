@@ -82,6 +82,8 @@ type Installation struct {
 	records func([]ingress.Record)
 	// made says that the lock's namespace had to be made for it.
 	made bool
+	// lenient says that nothing of the configuration is going to be written.
+	lenient bool
 	// keycloak is the one connection of all runs; nil before it is asked for, or without a login.
 	keycloak *stage.Keycloak
 }
@@ -108,7 +110,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 	i := &Installation{
 		Kube: o.Kube, Present: seen.stages(), Recorded: seen != nil,
 		File: fileRead(o.File, keys), config: config, record: store, last: seen, stages: o.Stages, warn: o.Warn,
-		dnsWait: o.DNSWait, records: o.Records,
+		dnsWait: o.DNSWait, records: o.Records, lenient: o.Looking,
 		helm: &helm.Client{
 			Kube: o.Kube, Looking: o.Looking, ChartDir: o.ChartDir, CacheDir: o.CacheDir, Warn: o.Warn, Debug: o.Debug, Waiting: o.Waiting,
 			HTTP: &http.Client{Timeout: downloadTimeout},
@@ -201,6 +203,9 @@ func (i *Installation) withApp(names []string) []string {
 
 // Run is the run of the named stages. Steps of other stages are in it where they may be needed; they are only read.
 func (i *Installation) Run(ctx context.Context, report func(engine.Event), names ...string) (engine.Run, error) {
+	if err := i.checkSecrets(); err != nil {
+		return engine.Run{}, err
+	}
 	names = i.withApp(names)
 	env := i.Env(names...)
 	for _, idle := range idleImages(env) {
@@ -227,6 +232,18 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 		Passing:      kube.Passing,
 		StageCommand: i.stageCommand,
 	}, nil
+}
+
+// checkSecrets: what stands in the record already, from a version that did not look, hinders nobody who looks or removes.
+func (i *Installation) checkSecrets() error {
+	err := platform.CheckSecrets(i.config)
+	if err == nil || i.lenient {
+		return nil
+	}
+	if i.File != "" {
+		err = InFile(i.File, err)
+	}
+	return fmt.Errorf("nothing was written:\n%w\nWhat an earlier run left in the record goes when the file has the same key with the value null. Change the secret: it was readable", err)
 }
 
 // afterServed puts what needs the certificate after the sight of it: a certificate that nobody serves is of no use.

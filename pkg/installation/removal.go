@@ -29,7 +29,7 @@ func (i *Installation) Removal(ctx context.Context, report func(engine.Event), n
 	whole := i.nothingLeft(names)
 	// What is doubtful about stages matters to those who put them up.
 	quiet := *i
-	quiet.warn = func(string) {}
+	quiet.warn, quiet.lenient = func(string) {}, true
 	run, err := quiet.Run(ctx, report, names...)
 	if err != nil {
 		return nil, err

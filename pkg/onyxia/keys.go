@@ -31,7 +31,6 @@ type variant struct {
 	Instead  string            `json:"instead,omitempty"`
 	Why      string            `json:"why,omitempty"`
 	Fatal    bool              `json:"fatal,omitempty"`
-	Secret   bool              `json:"secret,omitempty"`
 	Default  any               `json:"default,omitempty"`
 	Enum     []string          `json:"enum,omitempty"`
 	Aliases  map[string]string `json:"aliases,omitempty"`

@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // Severity says whether a finding stops an installation.
@@ -50,7 +51,7 @@ func Lint(chartVersion string, values map[string]any) []Finding {
 	}
 	l.object("", "chart", plain)
 	for _, rule := range []func(*linter, map[string]any){
-		checkNewer, checkRegions, checkLogin, checkIngress, checkPlaceholders, checkWebTerms,
+		checkNewer, checkSecrets, checkRegions, checkLogin, checkIngress, checkPlaceholders, checkWebTerms,
 	} {
 		rule(l, plain)
 	}
@@ -84,14 +85,7 @@ func (l *linter) warn(path, message, fix string) {
 // join makes the path of what stands under the keys, one in the other. A key with dots or slashes of its own is quoted.
 func join(path string, keys ...string) string {
 	for _, key := range keys {
-		switch {
-		case strings.ContainsAny(key, "./[]\""):
-			path += "[" + strconv.Quote(key) + "]"
-		case path == "":
-			path = key
-		default:
-			path += "." + key
-		}
+		path = secret.Join(path, key)
 	}
 	return path
 }

@@ -3,6 +3,8 @@ package onyxia
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 )
 
 // newest is the last major version whose keys were read.
@@ -11,6 +13,12 @@ const newest = 11
 func checkNewer(l *linter, _ map[string]any) {
 	if l.version.Major() > newest {
 		l.warn("", fmt.Sprintf("chart %s is newer than the keys that are known here, those of %d", l.chart, newest), "look at what is served, and at the chart's notes on its new version")
+	}
+}
+
+func checkSecrets(l *linter, values map[string]any) {
+	for _, f := range secret.Find("", values) {
+		l.fail(f.Path, f.Why+": a secret in values can be read by everyone who may read the release or its ConfigMap", "take it out: such a value belongs in a Secret, see docs/guide.md")
 	}
 }
 

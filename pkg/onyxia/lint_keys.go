@@ -23,10 +23,6 @@ func (l *linter) object(path, typ string, m map[string]any) {
 			l.unknown(join(path, name), typ, name)
 			continue
 		}
-		if v.Secret {
-			l.warn(join(path, name), "a secret in values can be read by everyone who may read the release or its ConfigMap", "take it out: such a value belongs in a Secret")
-			continue
-		}
 		l.value(join(path, name), v, value)
 	}
 }

@@ -145,7 +145,7 @@ func TestLintChartAndEnvironment(t *testing.T) {
 		"web.env.HEADER_TEXT_BOLD":       {chart4, `web: {env: {HEADER_TEXT_BOLD: u}}`, SeverityWarning, "known from chart 7.0.0 on"},
 		`api.env["keycloak.realm"]`:      {chart11, `api: {env: {keycloak.realm: r}}`, SeverityWarning, "replaced in chart 5.0.0"},
 		`api.env["oidc.issuer-uri"]`:     {chart4, `api: {env: {oidc.issuer-uri: r}}`, SeverityWarning, "known from chart 5.0.0 on"},
-		`api.env["http.proxyPassword"]`:  {chart11, `api: {env: {http.proxyPassword: hunter2}}`, SeverityWarning, "a secret in values"},
+		`api.env["http.proxyPassword"]`:  {chart11, `api: {env: {http.proxyPassword: hunter2}}`, SeverityError, "a secret in values"},
 		`api.env["authentication.mode"]`: {chart11, `api: {env: {authentication.mode: oidc}}`, SeverityError, `"oidc" is none of none, openidconnect`},
 		"api.catalogs":                   {chart11, `api: {catalogs: {id: x}}`, SeverityError, "a map stands where a list is expected"},
 		"api.replicaCount":               {chart11, `api: {replicaCount: two}`, SeverityError, "text stands where a whole number is expected"},
@@ -186,6 +186,9 @@ func TestLintFatal(t *testing.T) {
 		"a list for a map":               {chart11, `services: {namespaceLabels: [a]}`, "", "api.regions[0].services.namespaceLabels", "a list stands where a map"},
 		"regions as text":                {chart11, "", `api: {regions: "[]"}`, "api.regions", "text stands where a list"},
 		"a region as text":               {chart11, "", `api: {regions: [x]}`, "api.regions[0]", "text stands where a map"},
+		"credentials of a server":        {chart11, `services: {server: {URL: u, auth: {token: hunter2}}}`, "", "api.regions[0].services.server.auth.token", "a secret in values"},
+		"a catalogue's password (B8)":    {chart11, "", `api: {catalogs: [{id: x, username: u, password: hunter2}]}`, "api.catalogs[0].password", "a secret in values"},
+		"a proxy's login (B8)":           {chart11, `proxyInjection: {httpProxyUrl: "http://u:hunter2@proxy:3128"}`, "", "api.regions[0].proxyInjection.httpProxyUrl", "a login in its address"},
 		"login without an issuer":        {chart11, "", `api: {env: {oidc.issuer-uri: ""}}`, `api.env["oidc.issuer-uri"]`, "does not start without an issuer"},
 		"4: Keycloak for the web alone":  {chart4, "", `api: {env: {authentication.mode: none}}`, "web.env.KEYCLOAK_URL", "the web logs in and the API does not"},
 		"4: Keycloak for the API alone":  {chart4, "", `web: {env: {KEYCLOAK_URL: null}}`, "web.env.KEYCLOAK_URL", "not the same"},
@@ -208,7 +211,6 @@ func TestLintWarnings(t *testing.T) {
 		"CORS (D14)":                     {chart11, "", `api: {env: {security.cors.allowed_origins: "http://localhost:3000"}}`, `api.env["security.cors.allowed_origins"]`, "a developer's machine"},
 		"no tls block (D6)":              {chart11, "", `ingress: {enabled: true, hosts: [{host: a}, {host: b}], tls: [{hosts: [a]}]}`, "ingress.hosts[1]", "plain http is not redirected"},
 		"class by annotation (D5)":       {chart11, "", `ingress: {enabled: true, annotations: {kubernetes.io/ingress.class: nginx}}`, `ingress.annotations["kubernetes.io/ingress.class"]`, "deprecated"},
-		"credentials of a server":        {chart11, `services: {server: {URL: u, auth: {token: hunter2}}}`, "", "api.regions[0].services.server.auth", "a secret in values"},
 		"a chart of tomorrow":            {"12.0.0", "", "", "", "newer than the keys that are known here"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/secret"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/spelling"
 )
 
@@ -64,7 +65,7 @@ func unknownKeys(tree map[string]any, t reflect.Type, path string) error {
 		field, ok := known[key]
 		switch {
 		case ok:
-		case secretKey(key):
+		case secret.Holds(key):
 			errs = append(errs, &SecretKeyError{Path: path + key, Instead: instead(path, sortedKeys(known))})
 			continue
 		default:

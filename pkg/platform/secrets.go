@@ -42,17 +42,6 @@ func secretReference(text string) bool {
 	return ok && len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0
 }
 
-// secretKey is a key that somebody would write a secret into, as the last part of its path.
-func secretKey(key string) bool {
-	key = strings.ToLower(key)
-	for _, word := range []string{"password", "passwd", "token", "secretkey", "secret_key", "clientsecret", "apikey", "privatekey", "hmac"} {
-		if strings.HasSuffix(key, word) {
-			return true
-		}
-	}
-	return false
-}
-
 // SecretKeyError is a key that was made up to hold a secret.
 type SecretKeyError struct {
 	Path string
