@@ -207,6 +207,8 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 		return engine.Run{}, err
 	}
 	names = i.withApp(names)
+	// The steps of other stages may read Secrets as soon as they are made.
+	alone := certificateAlone(names) && !i.lenient
 	env := i.Env(names...)
 	for _, idle := range idleImages(env) {
 		i.warn(idle)
@@ -216,7 +218,7 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 		return engine.Run{}, err
 	}
 	for _, s := range i.stages {
-		if optional(s.Name) && !env.Present[s.Name] {
+		if optional(s.Name) && (alone || !env.Present[s.Name]) {
 			continue
 		}
 		list, err := i.stageSteps(ctx, s, env)
@@ -224,6 +226,9 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 			return engine.Run{}, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		steps = append(steps, list...)
+	}
+	if alone {
+		steps = withoutRelease(steps)
 	}
 	return engine.Run{
 		Steps:        i.withIssuerRecord(afterServed(steps), env, names),

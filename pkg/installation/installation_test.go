@@ -455,19 +455,24 @@ func TestRightsOfACertificate(t *testing.T) {
 		if r.Verb != "get" && r.Verb != "list" || r.Namespace == "acme" {
 			written = append(written, r.String())
 		}
+		// B6: every Secret that can be read is named; the script rights runs with exactly this role.
+		if r.Resource == "secrets" && r.Verb != "create" && r.Name == "" {
+			t.Errorf("may %s", r)
+		}
 		if strings.HasPrefix(r.Group, "rbac") && !slices.Contains([]string{"get", "list"}, r.Verb) {
 			t.Errorf("may %s", r)
 		}
 	}
 	home := " in namespace " + s.namespace
-	var want []string
-	for _, verb := range []string{"create", "update", "patch", "delete"} {
-		want = append(want, verb+" leases.coordination.k8s.io"+home)
+	want := []string{
+		"update configmaps kubectl-onyxia" + home, "patch configmaps kubectl-onyxia" + home, "create configmaps" + home,
+		"update leases.coordination.k8s.io kubectl-onyxia" + home, "patch leases.coordination.k8s.io kubectl-onyxia" + home,
+		"create leases.coordination.k8s.io" + home,
+		"update secrets onyxia-acme-account" + home, "patch secrets onyxia-acme-account" + home, "create secrets" + home,
+		"delete leases.coordination.k8s.io kubectl-onyxia" + home,
+		"update secrets onyxia-tls in namespace traefik", "patch secrets onyxia-tls in namespace traefik", "create secrets in namespace traefik",
+		"get secrets eab in namespace acme",
 	}
-	want = append(want, "create configmaps"+home, "update configmaps kubectl-onyxia"+home, "patch configmaps kubectl-onyxia"+home,
-		"create secrets"+home, "update secrets onyxia-acme-account"+home, "patch secrets onyxia-acme-account"+home,
-		"create secrets in namespace traefik", "update secrets onyxia-tls in namespace traefik", "patch secrets onyxia-tls in namespace traefik",
-		"get secrets eab in namespace acme")
 	same(t, written, want)
 	for _, r := range Rights(s.options, nil, []string{"tls"}, false) {
 		if r.Verb != "get" && r.Verb != "list" {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
@@ -17,10 +18,11 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 	if i == nil {
 		i = unrecorded(o)
 	}
-	// A certificate is renewed by a machine's own user, day after day. It gets nothing to put up a controller with.
-	certificate := slices.Equal(names, []string{"tls"})
+	if certificateAlone(names) {
+		return i.certificateRights(writes)
+	}
 	verbs := []string{"get", "list"}
-	if writes && !certificate {
+	if writes {
 		verbs = append(verbs, "create", "update", "patch", "delete")
 	}
 	var rights []kube.Right
@@ -47,15 +49,7 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		add(namespace, "policy", verbs, "poddisruptionbudgets")
 		add(namespace, "networking.k8s.io", verbs, "ingresses", "networkpolicies")
 		add(namespace, "rbac.authorization.k8s.io", verbs, "rolebindings", "roles")
-		if !certificate {
-			add(namespace, "", []string{"create"}, "pods/portforward")
-		}
-	}
-	if certificate {
-		if writes {
-			rights = append(rights, i.certificateRights()...)
-		}
-		return rights
+		add(namespace, "", []string{"create"}, "pods/portforward")
 	}
 	if p := i.Platform; slices.Contains(names, "vault") && (p.Vault.Mode == platform.VaultInstall || p.Vault.Mode == platform.VaultDev) {
 		// Vault's answer to its initialisation is laid down beside its data; in dev mode its token stands in its pod only.
@@ -75,25 +69,62 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 	return rights
 }
 
-// certificateRights are what it takes to order a certificate and to keep it, with the ACME account and the record of it. The
-// rest of the cluster is only looked at.
-func (i *Installation) certificateRights() []kube.Right {
+// certificateAlone: a certificate is renewed by a machine's own user, day after day. Such a run reads no release, whose Secrets can
+// be had all or none, and needs nothing to put up a controller with.
+func certificateAlone(names []string) bool { return slices.Equal(names, []string{"tls"}) }
+
+// withoutRelease reads the controller's address from its Service alone.
+func withoutRelease(steps []engine.Step) []engine.Step {
+	for n, s := range steps {
+		if s.ID == stage.AddressID {
+			steps[n].Needs = slices.DeleteFunc(slices.Clone(s.Needs), func(id engine.ID) bool { return id != configID })
+		}
+	}
+	return steps
+}
+
+// certificateRights are what it takes to look at a certificate, and to order it and keep it, with the ACME account, the record and
+// the lock. Every Secret is named.
+func (i *Installation) certificateRights(writes bool) []kube.Right {
 	var rights []kube.Right
 	add := func(namespace, group, resource, name string, verbs ...string) {
 		for _, verb := range verbs {
 			rights = append(rights, kube.Right{Namespace: namespace, Group: group, Resource: resource, Name: name, Verb: verb})
 		}
 	}
-	home := i.Platform.Namespace()
 	// A right to create cannot be one for a single name.
-	add(home, "coordination.k8s.io", "leases", "", "get", "create", "update", "patch", "delete")
-	add(home, "", "configmaps", "", "create")
-	add(home, "", "configmaps", RecordName, "update", "patch")
-	add(home, "", "secrets", "", "create")
-	add(home, "", "secrets", tls.AccountSecret, "update", "patch")
-	if ns := i.ingressNamespace(); ns != "" {
-		add(ns, "", "secrets", "", "create")
-		add(ns, "", "secrets", i.Platform.TLS.SecretName, "update", "patch")
+	keep := func(namespace, group, resource, name string) {
+		add(namespace, group, resource, name, "get")
+		if writes {
+			add(namespace, group, resource, name, "update", "patch")
+			add(namespace, group, resource, "", "create")
+		}
+	}
+	home, controller := i.Platform.Namespace(), i.ingressNamespace()
+	add("", "", "namespaces", home, "get")
+	keep(home, "", "configmaps", RecordName)
+	keep(home, "coordination.k8s.io", "leases", RecordName)
+	keep(home, "", "secrets", tls.AccountSecret)
+	if writes {
+		add(home, "coordination.k8s.io", "leases", RecordName, "delete")
+	}
+	if i.Platform.Ingress.Provider == "" && !i.Platform.Ingress.Existing() {
+		add("", "", "nodes", "", "list")
+	}
+	if i.Platform.Ingress.Existing() && i.Platform.Ingress.Service == "" {
+		add("", "", "services", "", "list")
+	}
+	if namespace, name, ok := strings.Cut(i.Platform.Ingress.Service, "/"); ok {
+		add(namespace, "", "services", name, "get")
+	}
+	if controller != "" {
+		add("", "", "namespaces", controller, "get")
+		keep(controller, "", "secrets", i.Platform.TLS.SecretName)
+		// Where the controller is, and what it has been told to serve.
+		add(controller, "", "services", "", "get", "list")
+		add(controller, "", "events", "", "list")
+		add(controller, "apps", "deployments", "", "list")
+		add(controller, "apps", "daemonsets", "", "list")
 	}
 	if namespace, name, ok := strings.Cut(i.Platform.TLS.ACME.EAB.HMACSecret, "/"); ok {
 		add(namespace, "", "secrets", name, "get")
