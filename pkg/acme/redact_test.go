@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -84,5 +85,29 @@ func TestKeysDoNotPrint(t *testing.T) {
 				t.Errorf("%s of %T: %s", format, value, text)
 			}
 		}
+	}
+}
+
+// <(...) works for the variables that end with _FILE: a run makes its provider more than once, and a pipe gives its content once.
+func TestProviderReadsAPipeOnce(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"DNSUPDATE_NAMESERVER": "192.0.2.1:53", "DNSUPDATE_TSIG_KEY": "onyxia.", "DNSUPDATE_TSIG_SECRET": "", "DNSUPDATE_TSIG_SECRET_FILE": pipe,
+		// One of another program is not ours to empty, nor to wait for.
+		"OTHER_TOKEN_FILE": pipe,
+	} {
+		t.Setenv(name, value)
+	}
+	go func() { _ = os.WriteFile(pipe, []byte("c2VjcmV0LW9mLWEtcGlwZQ==\n"), 0) }()
+	for range 3 {
+		if err := CheckProvider("rfc2136"); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := newRedactor("rfc2136").redact("it is c2VjcmV0LW9mLWEtcGlwZQ=="); got != "it is $DNSUPDATE_TSIG_SECRET" {
+		t.Error(got)
 	}
 }
