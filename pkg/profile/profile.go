@@ -27,6 +27,9 @@ type Component struct {
 	Versions string `json:"versions,omitempty"`
 	// Images by role: "server", "init", "client", "web", "api". A role that is not there is left to the chart.
 	Images map[string]string `json:"images,omitempty"`
+	// Files of the chart's release that are no part of the chart, by name, each with its sha256 in hex: Keycloak's theme. One that
+	// is not there has nobody who vouches for it.
+	Files map[string]string `json:"files,omitempty"`
 	// Mode is how the profile runs MinIO: "standalone" or "distributed", as the guide had it. Empty for other parts.
 	Mode string `json:"mode,omitempty"`
 	// EndOfLife is one sentence for the admin; empty where the part is maintained.
@@ -70,7 +73,7 @@ func (p Profile) WithChart(component string, over Chart) (Profile, error) {
 	replace(&chart.Name, over.Name)
 	replace(&chart.Version, over.Version)
 	if chart != c.Chart {
-		chart.SHA256 = ""
+		chart.SHA256, c.Files = "", nil
 	}
 	replace(&chart.SHA256, over.SHA256)
 	if err := chart.check(); err != nil {

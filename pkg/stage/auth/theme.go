@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/Masterminds/semver/v3"
@@ -21,10 +22,13 @@ func chosenTheme(env stage.Env, server keycloak.Version) (theme, error) {
 		if err != nil {
 			return theme{}, err
 		}
-		if configured.SHA256 == "" {
-			env.Warn("the login theme is loaded without a checksum, because nobody vouches for one: give auth.theme.sha256")
+		file := asset(onyxia.Chart.Version, server)
+		sum := cmp.Or(configured.SHA256, onyxia.Files[file])
+		if sum == "" {
+			env.Warn(fmt.Sprintf("the login theme is loaded without a checksum, at each start of Keycloak's pod, because nobody vouches for one: compare the sum in "+
+				"`kubectl -n %s logs keycloak-0 -c onyxia-theme` with that of the release page, and give it as auth.theme.sha256", env.Platform.Auth.Namespace))
 		}
-		return theme{url: fmt.Sprintf("https://github.com/InseeFrLab/onyxia/releases/download/v%s/%s", onyxia.Chart.Version, asset(onyxia.Chart.Version, server)), sha256: configured.SHA256}, nil
+		return theme{url: fmt.Sprintf("https://github.com/InseeFrLab/onyxia/releases/download/v%s/%s", onyxia.Chart.Version, file), sha256: sum}, nil
 	}
 	return theme{url: configured.URL, sha256: configured.SHA256}, nil
 }

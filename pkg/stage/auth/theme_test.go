@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/keycloak"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/platform"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/profile"
 )
 
 // The jar is fetched before the server starts, and refused if it is not the one that was vouched for.
@@ -52,7 +54,7 @@ func TestThemeScript(t *testing.T) {
 		says      string
 		there     bool
 	}{
-		"there":            {curl: "echo jar > $out", there: true},
+		"there":            {curl: "echo jar > $out", says: sum, there: true},
 		"there, checked":   {curl: "echo jar > $out", sum: sum, there: true},
 		"can't be had":     {curl: "echo half > $out; exit 22", sum: sum, says: "can't be had from https://a.org/t.jar"},
 		"another than it":  {curl: "echo other > $out", sum: sum, fails: true, there: true},
@@ -71,6 +73,35 @@ func TestThemeScript(t *testing.T) {
 			_, missing := os.Stat(filepath.Join(home, "onyxia-theme.jar"))
 			if (err != nil) != c.fails || (missing == nil) != c.there || !strings.Contains(string(out), c.says) {
 				t.Errorf("%v, the jar: %v\n%s", err, missing, out)
+			}
+		})
+	}
+}
+
+// D: the jar is held to the sum that the profile has for this release, or else to that of the configuration. A chart of another
+// version has another jar. Without any sum it is said, once, with the way to one.
+func TestDThemeHasAChecksum(t *testing.T) {
+	for name, c := range map[string]struct {
+		configured, version, want string
+		warned                    bool
+	}{
+		"the profile's": {want: sum}, "the configuration's": {configured: "ab", want: "ab"},
+		"another release": {version: "11.5.0", warned: true}, "another release, given": {version: "11.5.0", configured: "ab", want: "ab"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, warned := datalab(t, platform.Auth{Theme: platform.Theme{SHA256: c.configured}})
+			onyxia := env.Profile.Components["onyxia"]
+			onyxia.Files = map[string]string{"keycloak-theme.jar": sum}
+			env.Profile.Components["onyxia"] = onyxia
+			if c.version != "" {
+				var err error
+				if env.Profile, err = env.Profile.WithChart("onyxia", profile.Chart{Version: c.version}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := chosenTheme(env, keycloak.Version{Major: 26})
+			if err != nil || got.sha256 != c.want || strings.Contains(strings.Join(*warned, "\n"), "without a checksum") != c.warned {
+				t.Errorf("%+v, %v, warned %q", got, err, *warned)
 			}
 		})
 	}

@@ -110,10 +110,11 @@ fi`
 
 // themeContainer fetches the jar and refuses one that is not what it should be: a wrong jar would run in the login server.
 func themeContainer(t theme, image string) map[string]any {
-	script := []string{"set -eu", fetchTheme}
+	check := "sha256sum /providers/onyxia-theme.jar"
 	if t.sha256 != "" {
-		script = append(script, `echo "$THEME_SHA256  /providers/onyxia-theme.jar" | sha256sum -c -`)
+		check = `echo "$THEME_SHA256  /providers/onyxia-theme.jar" | sha256sum -c -`
 	}
+	script := []string{"set -eu", fetchTheme, check}
 	return map[string]any{
 		"name": "onyxia-theme", "image": image,
 		"command": []any{"sh", "-c", strings.Join(script, "\n")},
