@@ -77,12 +77,7 @@ func Start(t testing.TB) *Cluster {
 	shared.Lock()
 	defer shared.Unlock()
 	if !shared.wanted {
-		c, err := start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(c.stop)
-		return c
+		return StartOther(t)
 	}
 	if shared.cluster == nil && shared.err == nil {
 		shared.cluster, shared.err = start()
@@ -91,6 +86,17 @@ func Start(t testing.TB) *Cluster {
 		t.Fatal(shared.err)
 	}
 	return shared.cluster
+}
+
+// StartOther gives a cluster of the test's own, beside the package's. It ends with the test.
+func StartOther(t testing.TB) *Cluster {
+	t.Helper()
+	c, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.stop)
+	return c
 }
 
 // Flags are kubectl's flags set to this cluster, with a discovery cache of their own.

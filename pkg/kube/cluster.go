@@ -2,12 +2,14 @@ package kube
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -44,4 +46,14 @@ func absent(flags *genericclioptions.ConfigFlags) error {
 		}
 	}
 	return fmt.Errorf("no cluster to talk to: KUBECONFIG names %s, which is not there; set it to the kubeconfig of your cluster", strings.Join(filepath.SplitList(named), ", "))
+}
+
+// UID tells clusters apart that have one name, or one address after the other: it is that of namespace kube-system, which is
+// made once and stays.
+func (c *Client) UID(ctx context.Context) (string, error) {
+	ns, err := c.Clientset.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("which cluster this is, by the UID of namespace %s: %w", metav1.NamespaceSystem, Explain(err))
+	}
+	return string(ns.UID), nil
 }

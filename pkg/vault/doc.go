@@ -8,8 +8,10 @@
 //	state: pending | complete     pending: written before Vault was asked, holds no key yet
 //	kind: unseal | recovery       recovery: for a Vault with auto-unseal
 //	address, created, shares, threshold
+//	cluster                       UID of namespace kube-system of the cluster that Vault is in
+//	vault                         Vault's own cluster_id, once these keys have opened it
 //	form: plain | age | pgp
-//	publicKey, privateKey         the one-time OpenPGP pair that Vault's answer is sealed to
+//	publicKey, privateKey         the one-time OpenPGP pair that Vault's answer is sealed to; in the form plain gone at the end
 //	recipients: [...]             in the form age, whom privateKey is encrypted to
 //	keys: [...]                   one for each share
 //	rootToken                     gone once it has been revoked

@@ -37,8 +37,10 @@ type Init struct {
 	Recipients []age.Recipient
 	// Holders, if any, are OpenPGP public keys as ParseHolders gives them, one for each share; the first also gets the root token.
 	Holders []string
-	// Address of the Vault as people know it; it stands in the document.
-	Address string
+	// Here is the Vault; the document names it.
+	Here Identity
+	// Agreed says that a person agreed to go on with a document that names no cluster.
+	Agreed bool
 	// Now is the clock.
 	Now func() time.Time
 	// Patience is how long an earlier run's answer is waited for, if Vault is initialised and none lies there yet.
@@ -70,13 +72,20 @@ type LostError struct {
 	Sealed bool
 	// Half says that Vault itself stopped while it initialised itself: it is neither new nor initialised.
 	Half bool
+	// Damaged is where an answer lies that is not whole; empty for nowhere.
+	Damaged string
 }
 
 func (e *LostError) Error() string {
 	if e.Half {
 		return fmt.Sprintf("vault at %s stopped in the middle of initialising itself and cannot begin again; it is empty and has no keys: delete its volume and its pod (kubectl onyxia vault init --reset does), and run init again with the same key file, %s", e.Address, e.Keeper)
 	}
-	text := fmt.Sprintf("vault at %s was initialised after %s began to (%s), and its answer with the keys arrived nowhere", e.Address, e.Keeper, e.Begun.Format(time.RFC3339))
+	text := fmt.Sprintf("vault at %s was initialised after %s began to (%s), and its answer with the keys ", e.Address, e.Keeper, e.Begun.Format(time.RFC3339))
+	if e.Damaged == "" {
+		text += "arrived nowhere"
+	} else {
+		text += "is damaged at " + e.Damaged + ", which may have been full"
+	}
 	if !e.Sealed {
 		return text + "; but it is open, so somebody else initialised it and has them: ask them, and remove " + e.Keeper
 	}
@@ -92,7 +101,7 @@ func (in Init) Run(ctx context.Context) (Outcome, error) {
 	document, err := in.Keeper.Read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		if seal.Initialised {
-			return "", &AlreadyInitialisedError{in.Address, in.Keeper.String()}
+			return "", &AlreadyInitialisedError{in.Here.Address, in.Keeper.String()}
 		}
 		return in.begin(ctx, seal)
 	}
@@ -103,13 +112,13 @@ func (in Init) Run(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w; name another key file", in.Keeper, err)
 	}
-	if keys.Address != in.Address {
-		return "", fmt.Errorf("%s holds the keys of %s and not of %s; name another key file", in.Keeper, keys.Address, in.Address)
+	if err := in.ours(keys, seal); err != nil {
+		return "", err
 	}
 	switch {
 	case keys.State == KeysComplete && !seal.Initialised:
 		return "", fmt.Errorf("vault at %s is not initialised, but %s holds keys from %s: its data is gone, or new; if it is gone for good, move the key file away and run init again",
-			in.Address, in.Keeper, keys.Created.Format(time.RFC3339))
+			in.Here.Address, in.Keeper, keys.Created.Format(time.RFC3339))
 	case keys.State == KeysComplete:
 		return Untouched, in.tidy(ctx, keys)
 	case seal.Initialised:
@@ -117,6 +126,19 @@ func (in Init) Run(ctx context.Context) (Outcome, error) {
 	default:
 		return in.resume(ctx, keys)
 	}
+}
+
+// ours refuses the document of another Vault. Whether one of before, which names no cluster, is this Vault's shows in the answer
+// on the Spool. Before Vault is asked a person has to agree, because with the answer the document is of no use to another one.
+func (in Init) ours(keys Keys, seal Seal) error {
+	err := keys.For(in.Here, seal)
+	switch {
+	case errors.Is(err, ErrUnnamed) && (in.Agreed || seal.Initialised || keys.State == KeysComplete):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s %w", in.Keeper, err)
+	}
+	return nil
 }
 
 // begin makes the document durable, and only then asks Vault.
@@ -139,7 +161,7 @@ func (in Init) begin(ctx context.Context, seal Seal) (Outcome, error) {
 func (in Init) pending(seal Seal) (Keys, error) {
 	keys := Keys{
 		Version: keysVersion, State: KeysPending, Kind: KindUnseal, Form: FormPlain,
-		Address: in.Address, Created: in.Now().UTC().Truncate(time.Second), Shares: in.Shares, Threshold: in.Threshold,
+		Address: in.Here.Address, Cluster: in.Here.Cluster, Created: in.Now().UTC().Truncate(time.Second), Shares: in.Shares, Threshold: in.Threshold,
 	}
 	if seal.Recovery {
 		keys.Kind = KindRecovery
@@ -186,6 +208,12 @@ func (in Init) resume(ctx context.Context, keys Keys) (Outcome, error) {
 	if keys.Form == FormPGP && len(in.Holders) != keys.Shares {
 		return "", fmt.Errorf("%d OpenPGP keys for %d shares: Vault wants one for each", len(in.Holders), keys.Shares)
 	}
+	if keys.Cluster != in.Here.Cluster {
+		keys.Cluster = in.Here.Cluster
+		if err := Name(ctx, in.Keeper, in.Here, ""); err != nil {
+			return "", err
+		}
+	}
 	return in.ask(ctx, keys)
 }
 
@@ -220,7 +248,10 @@ func (in Init) ask(ctx context.Context, keys Keys) (Outcome, error) {
 	if !seal.Initialised {
 		return "", fmt.Errorf("an answer with keys lies at %s, and this vault has none: it is an earlier vault's; remove .onyxia-init in its data folder, and run init again", in.Spool)
 	}
-	answer, found, err := in.Spool.Collect(ctx)
+	answer, found, err := in.fetch(ctx)
+	if errors.Is(err, ErrDamaged) {
+		return "", in.lost(keys, seal, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("vault is initialised and its keys are safe, but could not be fetched yet: %w; run init again", err)
 	}
@@ -243,6 +274,9 @@ func (in Init) stopped(ctx context.Context, err error) error {
 	if parseErr != nil || keys.State != KeysPending {
 		return errors.Join(err, parseErr)
 	}
+	if err := in.ours(keys, Seal{}); err != nil {
+		return err
+	}
 	return in.half(keys, err)
 }
 
@@ -252,14 +286,17 @@ func (in Init) half(keys Keys, err error) error {
 	if text := err.Error(); !strings.Contains(text, "cluster already has state") && !strings.Contains(text, halfInitialised) {
 		return err
 	}
-	return fmt.Errorf("%w (%w)", &LostError{Address: in.Address, Keeper: in.Keeper.String(), Begun: keys.Created, Sealed: true, Half: true}, err)
+	return fmt.Errorf("%w (%w)", &LostError{Address: in.Here.Address, Keeper: in.Keeper.String(), Begun: keys.Created, Sealed: true, Half: true}, err)
 }
 
 // collect finishes what an earlier run began.
 func (in Init) collect(ctx context.Context, keys Keys, seal Seal) (Outcome, error) {
 	deadline := in.Now().Add(in.Patience)
 	for in.Spool != nil {
-		answer, found, err := in.Spool.Collect(ctx)
+		answer, found, err := in.fetch(ctx)
+		if errors.Is(err, ErrDamaged) {
+			return "", in.lost(keys, seal, err)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -276,18 +313,38 @@ func (in Init) collect(ctx context.Context, keys Keys, seal Seal) (Outcome, erro
 		case <-time.After(time.Second):
 		}
 	}
-	return "", &LostError{Address: in.Address, Keeper: in.Keeper.String(), Begun: keys.Created, Sealed: seal.Sealed}
+	return "", in.lost(keys, seal, nil)
+}
+
+// fetch collects the answer. One that is damaged is read once more: what is said to be lost is going to be deleted.
+func (in Init) fetch(ctx context.Context) (initAnswer, bool, error) {
+	answer, found, err := in.Spool.Collect(ctx)
+	if errors.Is(err, ErrDamaged) {
+		answer, found, err = in.Spool.Collect(ctx)
+	}
+	return answer, found, err
+}
+
+// lost says that the keys reached nobody, because no answer came or a damaged one.
+func (in Init) lost(keys Keys, seal Seal, damage error) error {
+	lost := &LostError{Address: in.Here.Address, Keeper: in.Keeper.String(), Begun: keys.Created, Sealed: seal.Sealed}
+	if damage == nil {
+		return lost
+	}
+	lost.Damaged = in.Spool.String()
+	return fmt.Errorf("%w (%w)", lost, damage)
 }
 
 // finish makes the keys durable, and then removes the answer from the Spool.
 func (in Init) finish(ctx context.Context, keys Keys, answer initAnswer) error {
-	if len(answer.Keys) != keys.Shares {
-		return fmt.Errorf("vault gave %d keys instead of %d; do not use it: reset it and run init again", len(answer.Keys), keys.Shares)
-	}
 	if err := in.meant(keys, answer); err != nil {
 		return err
 	}
+	if len(answer.Keys) != keys.Shares {
+		return fmt.Errorf("vault gave %d keys instead of %d; do not use it: reset it and run init again", len(answer.Keys), keys.Shares)
+	}
 	keys.State, keys.Keys, keys.RootToken = KeysComplete, answer.Keys, answer.RootToken
+	keys.Cluster, keys.Address = in.Here.Cluster, in.Here.Address
 	if keys.Form == FormPlain {
 		if err := keys.decryptAnswer(); err != nil {
 			return err
@@ -300,21 +357,38 @@ func (in Init) finish(ctx context.Context, keys Keys, answer initAnswer) error {
 	if err := in.Keeper.Replace(ctx, document); err != nil {
 		return err
 	}
-	return in.tidy(ctx, keys)
+	if keys.Beside == "" {
+		return nil
+	}
+	return in.tidied(ctx, keys, in.Spool.Remove(ctx))
 }
 
-// tidy removes the answer from the Spool once the document is durable, and notes that.
+// tidy removes the answer that an earlier run left on the Spool when it had made the document durable. Another one that lies
+// there is another run's, and its keys may be nowhere else.
 func (in Init) tidy(ctx context.Context, keys Keys) error {
 	if keys.Beside == "" || in.Spool == nil {
 		return nil
 	}
-	if err := in.Spool.Remove(ctx); err != nil {
+	answer, found, err := in.Spool.Collect(ctx)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		// This document was made of one that was whole.
+		err = nil
+	case err == nil && found && in.laid(keys, answer):
+		err = in.Spool.Remove(ctx)
+	}
+	return in.tidied(ctx, keys, err)
+}
+
+// tidied notes that the answer is no longer on the Spool.
+func (in Init) tidied(ctx context.Context, keys Keys, err error) error {
+	if err != nil {
 		return fmt.Errorf("the keys are safe at %s, but their sealed copy at %s could not be removed: %w; run init again", in.Keeper, keys.Beside, err)
 	}
-	keys.Beside = ""
-	document, err := keys.encode()
-	if err != nil {
-		return err
-	}
-	return in.Keeper.Replace(ctx, document)
+	return rewrite(ctx, in.Keeper, func(k *Keys) {
+		k.Beside = ""
+		if k.Form == FormPlain {
+			k.PublicKey = ""
+		}
+	})
 }

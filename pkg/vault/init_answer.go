@@ -61,6 +61,14 @@ func (in Init) meant(keys Keys, answer initAnswer) error {
 	return nil
 }
 
+// laid reports whether an answer on the Spool is the one that the document was made of.
+func (in Init) laid(keys Keys, answer initAnswer) bool {
+	if keys.Form != FormPlain {
+		return slices.Equal(keys.Keys, answer.Keys)
+	}
+	return keys.PublicKey != "" && in.meant(keys, answer) == nil
+}
+
 // decryptAnswer turns the sealed answer into the form plain.
 func (k *Keys) decryptAnswer() error {
 	pair, err := readPGPPair(k.PrivateKey)
@@ -79,7 +87,8 @@ func (k *Keys) decryptAnswer() error {
 	if err != nil {
 		return fmt.Errorf("root token: %w", err)
 	}
-	k.RootToken, k.PublicKey, k.PrivateKey = root.Reveal(), "", ""
+	// The public half tells the answer beside Vault for this document's, until that is removed.
+	k.RootToken, k.PrivateKey = root.Reveal(), ""
 	return nil
 }
 

@@ -22,6 +22,10 @@ type InitSeen struct {
 	Initialised bool
 	// Unfinished says that the key file tells of an initialisation that was interrupted.
 	Unfinished bool
+	// Refused is why the document must not be used; empty for nothing.
+	Refused string
+	// Unnamed says that keys are going to be used that do not say which Vault they are for.
+	Unnamed bool
 }
 
 // Observe asks for the seal, and looks into the key file if one was named.
@@ -91,12 +95,17 @@ func (i InitStep) Ready(ctx context.Context) (engine.Health, error) {
 
 // Apply initialises, or finishes what was interrupted.
 func (i InitStep) Apply(ctx context.Context, _ InitSeen) error {
+	_, err := i.Run(ctx)
+	return err
+}
+
+// Run is Init's, at the Vault that Access leads to.
+func (i InitStep) Run(ctx context.Context) (Outcome, error) {
 	c, err := i.Access(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	in := *i.Init
 	in.Client = c
-	_, err = in.Run(ctx)
-	return err
+	return in.Run(ctx)
 }

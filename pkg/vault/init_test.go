@@ -162,8 +162,8 @@ func TestInitOfAnother(t *testing.T) {
 		t.Fatalf("init of an initialised Vault: %v", err)
 	}
 	elsewhere := initOf(s, file)
-	elsewhere.Address = "https://vault.lab.example.org"
-	if _, err := elsewhere.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "and not of https://vault.lab.example.org") {
+	elsewhere.Here.Address = "https://vault.lab.example.org"
+	if _, err := elsewhere.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "and this one is at https://vault.lab.example.org") {
 		t.Fatalf("the file of another Vault: %v", err)
 	}
 	s.Kill()

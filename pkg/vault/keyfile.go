@@ -23,7 +23,7 @@ type Keeper interface {
 	String() string
 }
 
-// KeyFile is a Keeper on the local disk, with mode 0600.
+// KeyFile is a Keeper on the local disk, with mode 0600. A link stays one: what it leads to is read and replaced.
 type KeyFile struct{ Path string }
 
 // String is the path.
@@ -40,12 +40,33 @@ func (f KeyFile) Create(_ context.Context, document []byte) error {
 
 // Replace writes the document beside its place, syncs it, and renames it there.
 func (f KeyFile) Replace(_ context.Context, document []byte) error {
-	return f.place(document, os.Rename)
+	target, err := f.target()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return target.place(document, os.Rename)
+}
+
+// target is the file itself. One that is not there and a link to what is not there are two things: the latter may be on a disk
+// that is not mounted.
+func (f KeyFile) target() (KeyFile, error) {
+	path, err := filepath.EvalSymlinks(f.Path)
+	if err == nil {
+		return KeyFile{path}, nil
+	}
+	if _, linkErr := os.Lstat(f.Path); linkErr == nil {
+		return f, fmt.Errorf("key file %s: is a link to what is not there; bring that back (is its disk mounted?), or name another file", f.Path)
+	}
+	return f, fmt.Errorf("key file: %w", err)
 }
 
 // Read reads it, unless others than the owner may.
 func (f KeyFile) Read(context.Context) ([]byte, error) {
-	info, err := os.Stat(f.Path)
+	target, err := f.target()
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(target.Path)
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
@@ -55,9 +76,12 @@ func (f KeyFile) Read(context.Context) ([]byte, error) {
 	if open := info.Mode().Perm() & 0o077; open != 0 && os.PathSeparator == '/' {
 		return nil, fmt.Errorf("key file %s: others may read it (mode %#o); chmod 600 %s, and if this machine has other users, take the keys for known to them", f.Path, info.Mode().Perm(), f.Path)
 	}
-	text, err := os.ReadFile(f.Path)
+	text, err := os.ReadFile(target.Path)
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
+	}
+	if len(text) == 0 {
+		return nil, fmt.Errorf("key file %s: is empty; bring back your copy of it, or name another file", f.Path)
 	}
 	return text, nil
 }

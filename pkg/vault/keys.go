@@ -28,10 +28,14 @@ const (
 
 // Keys is the document that opens a Vault. The package's documentation describes its form.
 type Keys struct {
-	Version   int       `json:"version"`
-	State     string    `json:"state"`
-	Kind      string    `json:"kind"`
-	Address   string    `json:"address"`
+	Version int    `json:"version"`
+	State   string `json:"state"`
+	Kind    string `json:"kind"`
+	Address string `json:"address"`
+	// Cluster is the UID of namespace kube-system of the cluster that the Vault is in, and Vault its own cluster_id, once it
+	// was seen to be opened by these keys. Documents of the first versions have neither.
+	Cluster   string    `json:"cluster,omitempty"`
+	Vault     string    `json:"vault,omitempty"`
 	Created   time.Time `json:"created"`
 	Shares    int       `json:"shares"`
 	Threshold int       `json:"threshold"`
@@ -88,6 +92,8 @@ func (k Keys) check() error {
 	known := slices.Contains([]string{KeysPending, KeysComplete}, k.State) && slices.Contains([]string{KindUnseal, KindRecovery}, k.Kind) &&
 		slices.Contains([]string{FormPlain, FormAge, FormPGP}, k.Form)
 	switch {
+	case k.Version == 0:
+		return fmt.Errorf("keys of vault: no version: the document is not whole; bring back your copy of it")
 	case k.Version != keysVersion:
 		return fmt.Errorf("keys of vault: version %d is not known, only %d; use the kubectl-onyxia that wrote the document", k.Version, keysVersion)
 	case !known:

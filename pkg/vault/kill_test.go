@@ -63,7 +63,7 @@ func child(order string) int {
 	}
 	in := Init{
 		Client: &Client{HTTP: http.DefaultClient, Address: o.Gate}, Keeper: &deadlyKeeper{KeyFile: KeyFile{Path: o.File}, at: o.Killer},
-		Shares: 3, Threshold: 2, Address: "https://vault.lab.demo.test", Now: time.Now, Patience: patience,
+		Shares: 3, Threshold: 2, Here: Identity{Address: "https://vault.lab.demo.test"}, Now: time.Now, Patience: patience,
 	}
 	if o.Spool != "" {
 		in.Spool = PodSpool{Exec: gateExec(o.Gate), Folder: o.Spool, CLI: "vault", Where: "the volume of the test's vault"}

@@ -81,7 +81,7 @@ func (r *running) unseal(t *testing.T) {
 func (r *running) root() *Client { return r.client().WithToken(r.opened.RootToken) }
 
 func initOf(s *server, keeper Keeper) Init {
-	return Init{Client: s.client(), Keeper: keeper, Shares: 3, Threshold: 2, Address: "https://vault.lab.demo.test", Now: time.Now}
+	return Init{Client: s.client(), Keeper: keeper, Shares: 3, Threshold: 2, Here: Identity{Address: "https://vault.lab.demo.test"}, Now: time.Now}
 }
 
 // begin leaves what an initialisation has written when it ends before it asks Vault: the key file with shares that nobody has yet.

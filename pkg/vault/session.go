@@ -161,20 +161,5 @@ func (c *Client) Retire(ctx context.Context, keeper Keeper, keys DecryptedKeys) 
 
 // forgetRootToken takes the root token out of the document, after it has been revoked. It needs no identity.
 func forgetRootToken(ctx context.Context, keeper Keeper) error {
-	document, err := keeper.Read(ctx)
-	if err != nil {
-		return err
-	}
-	keys, err := ParseKeys(document)
-	if err != nil {
-		return fmt.Errorf("%s: %w", keeper, err)
-	}
-	if keys.RootToken == "" {
-		return nil
-	}
-	keys.RootToken = ""
-	if document, err = keys.encode(); err != nil {
-		return err
-	}
-	return keeper.Replace(ctx, document)
+	return rewrite(ctx, keeper, func(k *Keys) { k.RootToken = "" })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,13 +17,16 @@ type Spool interface {
 	// Initialise has the Vault initialise itself and lay its answer down. Once Vault has been asked, the answer gets
 	// there even if this program is killed. It returns when the answer is there.
 	Initialise(ctx context.Context, question initRequest) error
-	// Collect gives the answer, or false if none lies there.
+	// Collect gives the answer, or false if none lies there. The error of one that is not whole matches ErrDamaged.
 	Collect(ctx context.Context) (initAnswer, bool, error)
 	// Remove removes the answer; that there is none is no error.
 	Remove(ctx context.Context) error
 	// String says where, for messages.
 	String() string
 }
+
+// ErrDamaged says that an answer lies there which is not whole.
+var ErrDamaged = errors.New("vault's answer is damaged")
 
 // Exec runs a command in Vault's container, as kubectl exec does, and gives what it printed on stdout. Its error says
 // what the command printed on stderr.
@@ -81,10 +85,13 @@ func (s PodSpool) Collect(ctx context.Context) (initAnswer, bool, error) {
 		RootToken string   `json:"root_token"`
 	}
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return initAnswer{}, false, fmt.Errorf("vault's answer on %s is damaged: %w", s.Where, err)
+		return initAnswer{}, false, fmt.Errorf("%w on %s: it is no JSON", ErrDamaged, s.Where)
 	}
 	if len(answer.Keys) == 0 {
 		answer.Keys = answer.Recovery
+	}
+	if len(answer.Keys) == 0 || answer.RootToken == "" {
+		return initAnswer{}, false, fmt.Errorf("%w on %s: keys are missing in it", ErrDamaged, s.Where)
 	}
 	return initAnswer{Keys: answer.Keys, RootToken: answer.RootToken}, true, nil
 }

@@ -14,6 +14,8 @@ type UnsealStep struct {
 	Shares func(context.Context) (Shares, error)
 	// Report gets a line after each share; it may be nil.
 	Report func(string)
+	// Opened is told that the shares have opened it; nil for nobody.
+	Opened func(context.Context)
 }
 
 // Observe asks for the seal. A Vault without keys is known after its initialisation only.
@@ -47,7 +49,8 @@ func (u UnsealStep) Apply(ctx context.Context, _ Seal) error {
 		return err
 	}
 	// A further server of a cluster has nothing to be unsealed before it has found the first.
-	if err := c.waitSeal(ctx, func(s Seal) bool { return s.Initialised }, "has found no cluster; is the first server open, and does retry_join in the configuration name it?"); err != nil {
+	var seal Seal
+	if err := c.waitSeal(ctx, func(s Seal) bool { seal = s; return s.Initialised }, "has found no cluster; is the first server open, and does retry_join in the configuration name it?"); err != nil {
 		return err
 	}
 	if u.Shares == nil {
@@ -57,7 +60,13 @@ func (u UnsealStep) Apply(ctx context.Context, _ Seal) error {
 	if err != nil {
 		return err
 	}
-	return c.Unseal(ctx, shares, u.Report)
+	if err := c.Unseal(ctx, shares, u.Report); err != nil {
+		return err
+	}
+	if seal.Sealed && u.Opened != nil {
+		u.Opened(ctx)
+	}
+	return nil
 }
 
 // Ready tells whether it takes requests. A sealed one without a key file waits for a person.

@@ -48,12 +48,7 @@ const endTime = 15 * time.Second
 
 // AddApplyFlags registers the flags of a run that may have to ask.
 func (a *Apply) AddApplyFlags(cmd *cobra.Command) {
-	a.AddRunFlags(cmd)
 	AddYesFlag(cmd, &a.Yes, "Agree to changes that have a risk, without being asked")
-}
-
-// AddRunFlags registers the flags of a run that never asks.
-func (a *Apply) AddRunFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	addDryRunFlag(cmd, &a.DryRun, "Print the plan and apply nothing; exit code 2 if something would change")
 	fs.DurationVar(&a.Timeout, "timeout", Timeout, "How long one step may take to become ready")

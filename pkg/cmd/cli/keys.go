@@ -130,8 +130,11 @@ func (k *KeyFlags) sharing() (*vault.Init, error) {
 	return in, nil
 }
 
-// VaultToken is the token for Vault that the environment brings along; empty for none.
-func VaultToken() vault.Secret { return vault.NewSecret(os.Getenv("VAULT_TOKEN")) }
+// WithVaultToken adds the token for Vault that the environment brings along, and which Vault it says that one is for.
+func WithVaultToken(o vaultstage.Options) vaultstage.Options {
+	o.Token, o.TokenAddress = vault.NewSecret(os.Getenv("VAULT_TOKEN")), os.Getenv("VAULT_ADDR")
+	return o
+}
 
 // AddKeyFlags registers the flags by which a run also gives Vault its keys and opens it, and puts them to use.
 func (a *Apply) AddKeyFlags(cmd *cobra.Command) {

@@ -73,20 +73,36 @@ func TestDryRunWords(t *testing.T) {
 	}
 }
 
-// Keys that anybody can read are not to be committed by accident.
+// Keys that anybody can read are not to be committed by accident. They are where a link leads (B4).
 func TestKeysInAWorkTree(t *testing.T) {
 	top := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(top, ".git"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	outside := t.TempDir()
+	for link, target := range map[string]string{
+		filepath.Join(outside, "file"): filepath.Join(top, "keys"), filepath.Join(outside, "folder"): top, filepath.Join(top, "out"): filepath.Join(outside, "keys"),
+	} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{filepath.Join(top, "keys"), filepath.Join(outside, "keys")} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		flags KeyFlags
 		warns bool
 	}{
-		"inside":    {KeyFlags{file: filepath.Join(top, "deep", "keys")}, true},
-		"encrypted": {KeyFlags{file: filepath.Join(top, "keys"), recipients: []string{"age1"}}, false},
-		"outside":   {KeyFlags{file: filepath.Join(t.TempDir(), "keys")}, false},
-		"nowhere":   {KeyFlags{}, false},
+		"a link into it":        {KeyFlags{file: filepath.Join(outside, "file")}, true},
+		"by a linked folder":    {KeyFlags{file: filepath.Join(outside, "folder", "new")}, true},
+		"a link that leads out": {KeyFlags{file: filepath.Join(top, "out")}, false},
+		"inside":                {KeyFlags{file: filepath.Join(top, "deep", "keys")}, true},
+		"encrypted":             {KeyFlags{file: filepath.Join(top, "keys"), recipients: []string{"age1"}}, false},
+		"outside":               {KeyFlags{file: filepath.Join(t.TempDir(), "keys")}, false},
+		"nowhere":               {KeyFlags{}, false},
 	} {
 		streams, _, _, errOut := genericiooptions.NewTestIOStreams()
 		New(streams, nil, "kubectl onyxia").WarnOfWorkTree(&c.flags)

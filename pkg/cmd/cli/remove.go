@@ -90,7 +90,7 @@ func (r *Remove) Run(ctx context.Context) error {
 
 func (r *Remove) begin(ctx context.Context) (*installation.Installation, error) {
 	// A Vault that others run is left as it was found, which takes rights on it.
-	options := r.With(vaultstage.With(vaultstage.Options{Token: VaultToken(), Removing: true}))
+	options := r.With(vaultstage.With(WithVaultToken(vaultstage.Options{Removing: true, Agreed: r.Yes})))
 	if r.DryRun {
 		inst, err := options.Open(ctx)
 		return inst, r.unrecorded(err)

@@ -101,6 +101,10 @@ func (i *initialisation) next() error {
 	case vault.FormPGP:
 		unseal = ""
 	}
+	if !i.keys.Opens() {
+		_, err := fmt.Fprintf(i.Out, "Vault had keys already, and nothing was done. Whether those in %s open it shows with: %s vault unseal%s\n", where, i.Call(), unseal)
+		return err
+	}
 	_, err := fmt.Fprintf(i.Out, "The keys are in %s. Keep a copy where neither the cluster nor this machine can take it along.\nNext: %s vault unseal%s\n", where, i.Call(), unseal)
 	return err
 }
@@ -129,7 +133,7 @@ Several holders run it one after the other, on any machine: each types their sha
 		},
 	}
 	flags.AddReading(cmd)
-	a.AddRunFlags(cmd)
+	a.AddApplyFlags(cmd)
 	return cmd
 }
 
@@ -153,7 +157,8 @@ func inside(o *cli.Options, use, short string, only func(engine.Step) bool, prov
 		Long: short + `.
 
 The rights for it come from the realm's service account. Before Vault knows that one, and when it does not any more, give
---keys-file, or in the environment variable VAULT_TOKEN a token that may do all this.`,
+--keys-file, or in the environment variable VAULT_TOKEN a token that may do all this. It is sent to the Vault that VAULT_ADDR
+names, and to another one only if you agree.`,
 		Example: "  " + o.Command + " vault " + use + " --keys-file vault-keys.yaml",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -161,17 +166,13 @@ The rights for it come from the realm's service account. Before Vault knows that
 			if err != nil {
 				return err
 			}
-			given := vaultstage.Options{Keys: keys, Token: cli.VaultToken(), Say: a.Say, Inside: true, Prove: prove, Sessions: &vaultstage.Sessions{}}
+			given := cli.WithVaultToken(vaultstage.Options{Keys: keys, Say: a.Say, Inside: true, Prove: prove, Sessions: &vaultstage.Sessions{}})
 			a.End = given.Sessions.Close
 			_, err = a.Run(cmd.Context(), vaultstage.With(given))
 			return err
 		},
 	}
 	flags.AddReading(cmd)
-	if prove {
-		a.AddRunFlags(cmd)
-	} else {
-		a.AddApplyFlags(cmd)
-	}
+	a.AddApplyFlags(cmd)
 	return cmd
 }

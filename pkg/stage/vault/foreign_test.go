@@ -241,7 +241,7 @@ func TestRemovalFromExternalVault(t *testing.T) {
 	inside := []engine.ID{"mount.vault/onyxia-kv", "cors.vault/onyxia", "auth.vault/jwt", "policy.vault/onyxia", "role.vault/onyxia-user"}
 	removal := func(o Options) (engine.Run, engine.Plan) {
 		t.Helper()
-		o.Removing = true
+		o.Removing, o.TokenAddress = true, l.server.Address
 		run := l.run(t, o)
 		run.Selected = func(s engine.Step) bool { return s.Stage == Name }
 		plan, err := run.PlanRemoval(t.Context(), nil)

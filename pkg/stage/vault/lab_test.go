@@ -44,7 +44,12 @@ type lab struct {
 
 func newLab(t *testing.T, change func(*platform.Config)) *lab {
 	t.Helper()
-	l := &lab{cluster: kubetest.Start(t)}
+	return newLabIn(t, kubetest.Start(t), change)
+}
+
+func newLabIn(t *testing.T, cluster *kubetest.Cluster, change func(*platform.Config)) *lab {
+	t.Helper()
+	l := &lab{cluster: cluster}
 	config := platform.Config{Domain: "demo.test"}
 	config.App.Namespace, config.Vault.Namespace, config.Auth.Namespace = l.cluster.Namespace(t), l.cluster.Namespace(t), l.cluster.Namespace(t)
 	if change != nil {

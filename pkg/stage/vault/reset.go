@@ -42,8 +42,15 @@ func Reset(ctx context.Context, env stage.Env, o Options, lost *vault.LostError)
 	return s.awaitNew(ctx)
 }
 
-// empty looks for any sign that somebody could have put something into the Vault.
+// empty looks for any sign that somebody could have put something into the Vault, or that its keys are somewhere after all.
 func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
+	document, err := s.keys.document(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.keys.fits(ctx, document, vault.Seal{}); err != nil && !errors.Is(err, vault.ErrUnnamed) {
+		return err
+	}
 	if s.env.Standing[Name] {
 		return fmt.Errorf("it was configured once and may hold secrets: %w", lost)
 	}
@@ -63,10 +70,6 @@ func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
 	case lost.Half:
 		return nil
 	}
-	document, err := s.keys.document(ctx)
-	if err != nil {
-		return err
-	}
 	seal, err := s.reached[0].SealStatus(ctx)
 	switch {
 	case err != nil:
@@ -79,7 +82,14 @@ func (s *site) empty(ctx context.Context, lost *vault.LostError) error {
 		return fmt.Errorf("it has %d key shares of which %d open it, and %s was begun for %d and %d: somebody else initialised it",
 			seal.Shares, seal.Threshold, s.keys.keeper, document.Shares, document.Threshold)
 	}
-	return nil
+	_, found, err := s.spool().Collect(ctx)
+	switch {
+	case found:
+		return fmt.Errorf("an answer with keys lies on %s: run init again, with the key file that it was begun with", s.spool())
+	case errors.Is(err, vault.ErrDamaged):
+		return nil
+	}
+	return err
 }
 
 // renew deletes a server's volume and its pod. The claim is only gone once no pod uses it, and a pod that was made anew

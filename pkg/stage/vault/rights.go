@@ -18,8 +18,10 @@ type rights struct{ site *site }
 // rightsSeen is how this run comes by its rights.
 type rightsSeen struct {
 	open bool
-	// keys says that a token is to be made with the keys.
-	keys bool
+	// keys says that a token is to be made with the keys, and unnamed that they do not say which Vault they are for.
+	keys, unnamed bool
+	// asks is what has to be agreed to before the token that was given is sent.
+	asks string
 	// trouble is why there is no way at all.
 	trouble string
 	// passing says that the trouble may end without a person.
@@ -37,9 +39,28 @@ func (r *rights) Observe(ctx context.Context) (rightsSeen, error) {
 	}
 	seen, err := r.without(ctx)
 	if !seen.open && r.site.keys != nil && r.site.options.Token.Empty() && !errors.Is(err, vault.ErrSealed) {
-		return rightsSeen{keys: true}, nil
+		return r.byKeys(ctx)
 	}
 	return seen, err
+}
+
+// byKeys are the rights that the keys give, if they are this Vault's.
+func (r *rights) byKeys(ctx context.Context) (rightsSeen, error) {
+	keys := r.site.keys
+	document, err := keys.document(ctx)
+	if err != nil {
+		// The initialisation may be about to make it; who uses it meets what is wrong.
+		return rightsSeen{keys: true}, nil
+	}
+	seal, err := r.site.reached[0].SealStatus(ctx)
+	if err != nil {
+		return rightsSeen{}, err
+	}
+	err = keys.fits(ctx, document, seal)
+	if errors.Is(err, vault.ErrUnnamed) {
+		return rightsSeen{keys: true, unnamed: true}, nil
+	}
+	return rightsSeen{keys: true}, err
 }
 
 // closed is *engine.NotYetError as long as nobody can have rights.
@@ -64,7 +85,7 @@ func (r *rights) without(ctx context.Context) (rightsSeen, error) {
 	case err != nil:
 		return rightsSeen{}, err
 	case !token.Empty():
-		return r.given(ctx, token)
+		return r.withToken(ctx, token)
 	case r.site.operated():
 		return r.operator(ctx)
 	}
@@ -174,20 +195,39 @@ func (r *rights) Plan(seen rightsSeen) engine.Change {
 	switch {
 	case seen.open:
 		return engine.Change{Action: engine.Unchanged}
+	case seen.asks != "":
+		return engine.Change{Action: engine.Create, Why: givenToken, Risk: r.site.tokens.ask(rightsID, seen.asks)}
 	case seen.keys:
-		return engine.Change{Action: engine.Create, Why: "a token for a quarter of an hour, made with the keys"}
+		change := engine.Change{Action: engine.Create, Why: "a token for a quarter of an hour, made with the keys"}
+		if seen.unnamed {
+			change.Risk = r.site.keys.known.ask(rightsID, r.site.keys.question())
+		}
+		return change
 	}
 	return engine.Change{Action: engine.Pending, Why: seen.trouble}
 }
 
-// Apply makes a token with the keys.
-func (r *rights) Apply(ctx context.Context, _ rightsSeen) error {
+// Apply makes a token with the keys, or takes the one that was given.
+func (r *rights) Apply(ctx context.Context, seen rightsSeen) error {
+	if seen.asks != "" {
+		r.site.tokens.give(rightsID)
+		now, err := r.withToken(ctx, r.site.options.Token)
+		if err == nil && !now.open {
+			err = errors.New(now.trouble)
+		}
+		return err
+	}
+	r.site.keys.known.give(rightsID)
 	open := func(ctx context.Context) (*vault.Session, error) {
-		keys, err := r.site.keys.read(ctx)
+		keys, err := r.site.keys.use(ctx, r.site.reached[0])
 		if err != nil {
 			return nil, err
 		}
-		return r.site.reached[0].SessionByKeys(ctx, r.site.makesRoot, keys, r.site.policy, r.site.say)
+		made, err := r.site.reached[0].SessionByKeys(ctx, r.site.makesRoot, keys, r.site.policy, r.site.say)
+		if err == nil {
+			r.site.keys.opened(ctx, r.site.reached[0])
+		}
+		return made, err
 	}
 	made, err := open(ctx)
 	if err != nil {

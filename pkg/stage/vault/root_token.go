@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/vault"
@@ -24,6 +23,8 @@ type rootTokenSeen struct {
 	Given bool
 	// Locked is why it cannot be revoked with what this run has.
 	Locked string
+	// Unnamed says that the document does not say which Vault it is for.
+	Unnamed bool
 }
 
 // Observe looks into the document, and at the token that was given; without either there is nothing to see.
@@ -45,12 +46,23 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 		return rootTokenSeen{}, &engine.NotYetError{After: KeysID}
 	case document.RootToken == "":
 		return rootTokenSeen{}, nil
-	case r.anothers(document):
-		r.site.env.Warn(fmt.Sprintf("%s holds the keys of the vault at %s, and this one is at %s: the root token in it is left alone; if both are one and the same, correct the address in it",
-			keys.keeper, document.Address, r.site.env.Platform.VaultURL()))
-		return rootTokenSeen{}, nil
 	}
 	seen := rootTokenSeen{Keeper: keys.keeper.String()}
+	// One of another Vault would be refused here, which looks as if it had been revoked before.
+	seal, err := r.site.reached[0].SealStatus(ctx)
+	if err != nil {
+		return rootTokenSeen{}, err
+	}
+	var another *vault.AnotherError
+	switch err := keys.fits(ctx, document, seal); {
+	case errors.As(err, &another):
+		r.site.env.Warn(err.Error() + ": the root token in it is left alone")
+		return rootTokenSeen{}, nil
+	case errors.Is(err, vault.ErrUnnamed):
+		seen.Unnamed = true
+	case err != nil:
+		return rootTokenSeen{}, err
+	}
 	if _, err := keys.decrypted(document); err != nil {
 		seen.Locked = err.Error()
 		r.site.env.Warn("the root token is still good: " + seen.Locked + "; then run `kubectl onyxia vault configure` again with it in VAULT_TOKEN, which revokes it, or revoke it by hand with vault token revoke -self")
@@ -59,17 +71,14 @@ func (r *rootToken) Observe(ctx context.Context) (rootTokenSeen, error) {
 	return r.wayBack(ctx, seen)
 }
 
-// anothers tells whether a document is another Vault's. This one would refuse its root token, which looks as if it had been
-// revoked before.
-func (r *rootToken) anothers(document vault.Keys) bool {
-	return strings.TrimRight(document.Address, "/") != strings.TrimRight(r.site.env.Platform.VaultURL(), "/")
-}
-
 // given looks at the token that was given by hand. Other than a root token it is nobody's business to revoke.
 func (r *rootToken) given(ctx context.Context) (rootTokenSeen, error) {
 	token := r.site.options.Token
 	if token.Empty() {
 		return rootTokenSeen{}, nil
+	}
+	if err := r.site.sendable(ctx); err != nil {
+		return rootTokenSeen{}, r.unsent(err)
 	}
 	root, err := r.site.reached[0].WithToken(token).IsRoot(ctx)
 	if errors.Is(err, vault.ErrSealed) || errors.Is(err, vault.ErrNotInitialised) {
@@ -79,6 +88,18 @@ func (r *rootToken) given(ctx context.Context) (rootTokenSeen, error) {
 		return rootTokenSeen{}, err
 	}
 	return r.wayBack(ctx, rootTokenSeen{Keeper: "the environment", Given: true})
+}
+
+// unsent is what is known of a token that must not be sent: after it was agreed to, or never.
+func (r *rootToken) unsent(err error) error {
+	var another *vault.AnotherError
+	switch {
+	case errors.As(err, &another):
+		return nil
+	case errors.Is(err, vault.ErrUnnamed):
+		return &engine.NotYetError{After: rightsID}
+	}
+	return err
 }
 
 // wayBack looks for the rights that there will be without the root token: those of the realm's service account, which Apply
@@ -119,7 +140,11 @@ func (r *rootToken) Plan(seen rootTokenSeen) engine.Change {
 	case seen.Locked != "":
 		return engine.Change{Action: engine.Unchanged, Why: "still good, and locked: " + seen.Locked}
 	}
-	return engine.Change{Action: engine.Configure, Why: "all stands without it", Fields: []engine.Field{{Path: "rootToken", From: "in " + seen.Keeper}}}
+	change := engine.Change{Action: engine.Configure, Why: "all stands without it", Fields: []engine.Field{{Path: "rootToken", From: "in " + seen.Keeper}}}
+	if seen.Unnamed {
+		change.Risk = r.site.keys.known.ask(rootTokenID, r.site.keys.question())
+	}
+	return change
 }
 
 // Apply revokes it and takes it out of the document, if there are rights without it.
@@ -133,7 +158,8 @@ func (r *rootToken) Apply(ctx context.Context, seen rootTokenSeen) error {
 	if seen.Given {
 		return r.revokeGiven(ctx)
 	}
-	keys, err := r.site.keys.read(ctx)
+	r.site.keys.known.give(rootTokenID)
+	keys, err := r.site.keys.use(ctx, r.site.reached[0])
 	if err != nil {
 		return err
 	}

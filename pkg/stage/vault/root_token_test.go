@@ -37,7 +37,7 @@ func TestNoWayBack(t *testing.T) {
 		said := ""
 		s := &site{
 			env:     stage.Env{Platform: platform.Platform{Config: platform.Config{Auth: platform.Auth{Mode: mode}}}, Warn: func(line string) { said += line }},
-			reached: []*vault.Client{client}, makesRoot: client, options: Options{Token: vault.NewSecret("hvs.root")},
+			reached: []*vault.Client{client}, makesRoot: client, options: Options{Token: vault.NewSecret("hvs.root"), Agreed: true},
 		}
 		r := &rootToken{site: s}
 		seen, err := r.Observe(t.Context())

@@ -30,8 +30,15 @@ type site struct {
 	// makesRoot is the connection by which key shares make root tokens.
 	makesRoot *vault.Client
 	// keys is nil when nobody knows where they are.
-	keys    *Keys
+	keys *Keys
+	// tokens is the agreement to send a token that was given by hand.
+	tokens  agreement
 	session session
+	// clusterUID is the UID of the cluster, once it was asked for.
+	clusterUID struct {
+		sync.Mutex
+		value string
+	}
 	// asking is held while a person is asked for a key share.
 	asking sync.Mutex
 	// realm are the steps of the clients in the realm.
@@ -113,6 +120,25 @@ func (s *site) kept(ctx context.Context) error {
 	}
 	s.keys = (&Keys{found: true}).at(s)
 	return nil
+}
+
+// identity is this Vault, as keys name it.
+func (s *site) identity(ctx context.Context) (vault.Identity, error) {
+	here := vault.Identity{Address: s.env.Platform.VaultURL()}
+	if s.external() || s.env.Kube == nil {
+		return here, nil
+	}
+	s.clusterUID.Lock()
+	defer s.clusterUID.Unlock()
+	if s.clusterUID.value == "" {
+		uid, err := s.env.Kube.UID(ctx)
+		if err != nil {
+			return here, err
+		}
+		s.clusterUID.value = uid
+	}
+	here.Cluster = s.clusterUID.value
+	return here, nil
 }
 
 func (s *site) external() bool { return s.env.Platform.Vault.External() }

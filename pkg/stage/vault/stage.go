@@ -20,8 +20,11 @@ const Name = "vault"
 type Options struct {
 	// Keys is where the keys are, or are to go. Nil: the Secret in the cluster if one was made by name, else nowhere.
 	Keys *Keys
-	// Token that may configure Vault, given by hand; empty for none.
-	Token vault.Secret
+	// Token that may configure Vault, given by hand; empty for none. TokenAddress is the Vault that the environment says it is
+	// for; empty where it says nothing. Agreed says that a person agreed to send it all the same.
+	Token        vault.Secret
+	TokenAddress string
+	Agreed       bool
 	// Shares asks a person for key shares; nil for nobody to ask.
 	Shares func(context.Context) (vault.Shares, error)
 	// Say is told what the unsealing and the proof do, one line at a time; nil for nobody.

@@ -31,8 +31,11 @@ func (s *site) unsealing() []engine.Step {
 	}
 	// All at once: which server has to be open before another can join is for them to find out.
 	for i, server := range s.servers() {
-		report := func(line string) { s.say(server + ": " + line) }
-		list = append(list, engine.New(sealID(server), vault.UnsealStep{Access: s.reach(i), Shares: s.shares(), Report: report}, before...))
+		step := vault.UnsealStep{Access: s.reach(i), Shares: s.shares(s.reached[i]), Report: func(line string) { s.say(server + ": " + line) }}
+		if s.keys != nil {
+			step.Opened = func(ctx context.Context) { s.keys.opened(ctx, s.reached[i]) }
+		}
+		list = append(list, engine.New(sealID(server), step, before...))
 	}
 	return list
 }
@@ -57,22 +60,27 @@ func (s *site) making() *vault.Init {
 		return nil
 	}
 	in := *s.keys.Make
-	in.Keeper, in.Address, in.Now, in.Patience = s.keys.keeper, s.env.Platform.VaultURL(), time.Now, patience
+	in.Keeper, in.Now, in.Patience = s.keys.keeper, time.Now, patience
 	if !s.external() {
-		in.Spool = vault.PodSpool{
-			Exec: s.exec(s.release.Pod()), Folder: s.release.DataFolder(), CLI: s.release.CLI(),
-			Where: "the volume of pod " + s.namespace() + "/" + s.release.Pod(),
-		}
+		in.Spool = s.spool()
 	}
 	return &in
 }
 
-// shares opens the key document, or else asks a person; nil if there is neither.
-func (s *site) shares() func(context.Context) (vault.Shares, error) {
+// spool is where the answer lies that Vault gave when it was initialised.
+func (s *site) spool() vault.Spool {
+	return vault.PodSpool{
+		Exec: s.exec(s.release.Pod()), Folder: s.release.DataFolder(), CLI: s.release.CLI(),
+		Where: "the volume of pod " + s.namespace() + "/" + s.release.Pod(),
+	}
+}
+
+// shares opens the key document for a server, or else asks a person; nil if there is neither.
+func (s *site) shares(server *vault.Client) func(context.Context) (vault.Shares, error) {
 	switch {
 	case s.keys != nil:
 		return func(ctx context.Context) (vault.Shares, error) {
-			decrypted, err := s.keys.read(ctx)
+			decrypted, err := s.keys.use(ctx, server)
 			if err != nil {
 				return nil, err
 			}
@@ -117,6 +125,19 @@ type initialisation struct {
 // Observe is told early where keys will be needed, and refuses a document that is not this Vault's. A first server without
 // keys has lost its volume if another one has them: it has to join that, and must not become a Vault of its own.
 func (i initialisation) Observe(ctx context.Context) (vault.InitSeen, error) {
+	// Another Vault's document is known by its cluster before anything is there to be asked.
+	if keys := i.site.keys; keys != nil && !keys.found {
+		here, err := i.site.identity(ctx)
+		if err != nil {
+			return vault.InitSeen{}, err
+		}
+		if i.Init != nil {
+			i.Init.Here = here
+		}
+		if _, err := i.fits(ctx, vault.Seal{}); err != nil {
+			return vault.InitSeen{Refused: err.Error()}, nil
+		}
+	}
 	seen, err := i.InitStep.Observe(ctx)
 	var notYet *engine.NotYetError
 	if errors.As(err, &notYet) && i.Init == nil && i.site.keys == nil {
@@ -126,13 +147,88 @@ func (i initialisation) Observe(ctx context.Context) (vault.InitSeen, error) {
 		err = i.others(ctx, &seen)
 	}
 	keys := i.site.keys
-	if err != nil || keys == nil || !keys.Required || !seen.Initialised || seen.Unfinished {
+	if err != nil || keys == nil || keys.found {
 		return seen, err
 	}
-	if _, err := keys.keeper.Read(ctx); errors.Is(err, fs.ErrNotExist) {
+	if _, err := keys.keeper.Read(ctx); errors.Is(err, fs.ErrNotExist) && keys.Required && seen.Initialised && !seen.Unfinished {
 		return seen, &vault.AlreadyInitialisedError{Address: i.site.env.Platform.VaultURL(), Keeper: keys.keeper.String()}
 	}
-	return seen, nil
+	return seen, i.compare(ctx, &seen)
+}
+
+// fits reports whether the document says which Vault it is for. It is an error if that is another one. Keys that nobody named
+// are looked at only by who uses them.
+func (i initialisation) fits(ctx context.Context, seal vault.Seal) (named bool, err error) {
+	keys := i.site.keys
+	if keys == nil || keys.found {
+		return true, nil
+	}
+	document, err := keys.document(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = keys.fits(ctx, document, seal)
+	if err == nil && document.Opens(seal) {
+		keys.known.opens.Store(true)
+	}
+	if errors.Is(err, vault.ErrUnnamed) {
+		return false, nil
+	}
+	return true, err
+}
+
+// compare looks at each server that can be asked, and notes that keys are going to be used which name no Vault.
+func (i initialisation) compare(ctx context.Context, seen *vault.InitSeen) error {
+	for _, server := range i.site.reached {
+		seal, err := server.SealStatus(ctx)
+		if err != nil {
+			// Who uses the keys meets it again.
+			continue
+		}
+		named, err := i.fits(ctx, seal)
+		if err != nil {
+			return err
+		}
+		used := seal.Initialised && seal.Sealed && !seal.Recovery || !seal.Initialised && seen.Unfinished
+		seen.Unnamed = seen.Unnamed || !named && used && !i.site.keys.known.stands()
+	}
+	return nil
+}
+
+// Plan asks before keys are used that name no Vault.
+func (i initialisation) Plan(seen vault.InitSeen) engine.Change {
+	if seen.Refused != "" {
+		return engine.Change{Action: engine.Blocked, Why: seen.Refused}
+	}
+	change := i.InitStep.Plan(seen)
+	if !seen.Unnamed {
+		return change
+	}
+	if risk := i.site.keys.known.ask(KeysID, i.site.keys.question()); risk != "" {
+		if !change.Action.Writes() {
+			change = engine.Change{Action: engine.Configure, Why: "the keys do not say which Vault they are for"}
+		}
+		change.Risk = risk
+	}
+	return change
+}
+
+// Apply notes what was agreed to, and initialises if that is what the plan says.
+func (i initialisation) Apply(ctx context.Context, seen vault.InitSeen) error {
+	keys := i.site.keys
+	keys.known.give(KeysID)
+	if !i.InitStep.Plan(seen).Action.Writes() {
+		return nil
+	}
+	i.Init.Agreed = keys.known.stands()
+	outcome, err := i.Run(ctx)
+	if outcome == vault.Initialised || outcome == vault.Finished {
+		keys.known.opens.Store(true)
+	}
+	return err
 }
 
 // others looks for keys at the other servers of a cluster. They have some only after the first was opened once, so a
