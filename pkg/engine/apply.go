@@ -196,7 +196,7 @@ func (a *applier) writeOnce(ctx context.Context, s Step, planned Change) (Change
 	if err != nil {
 		return Change{}, err
 	}
-	now := s.plan(seen)
+	now := a.run.change(s, seen)
 	switch {
 	case now.Action == Blocked:
 		return now, &BlockedError{ID: s.ID, Why: now.Why, Fix: now.Fix}
@@ -213,6 +213,9 @@ func (a *applier) writeOnce(ctx context.Context, s Step, planned Change) (Change
 	if err := StillLocked(ctx); err != nil {
 		return now, err
 	}
+	if err := a.run.noteAdoption(fresh, s.ID, now); err != nil {
+		return now, err
+	}
 	a.run.report(Event{Kind: Started, ID: s.ID, Stage: s.Stage, Change: now})
 	if err := s.apply(fresh, seen); err != nil {
 		return now, err
@@ -221,6 +224,24 @@ func (a *applier) writeOnce(ctx context.Context, s Step, planned Change) (Change
 		return now, nil
 	}
 	return now, a.verify(ctx, s)
+}
+
+// noteAdoption remembers what is about to be taken over before it is: a run that is cut off between the two must not leave a
+// thing of another party that looks like ours. What is made anew is ours.
+func (r Run) noteAdoption(ctx context.Context, id ID, now Change) error {
+	switch {
+	case r.Adopted == nil:
+		return nil
+	case now.Adopts != nil:
+		return r.Adopted.Note(ctx, id, now.Adopts.What)
+	case now.Action != Create:
+		return nil
+	}
+	was, err := r.Adopted.Adopted(ctx, id)
+	if err != nil || was == "" {
+		return err
+	}
+	return r.Adopted.Note(ctx, id, "")
 }
 
 // settle checks a step that was waited for. A gate's own observation, which may set an output, is made here. What somebody

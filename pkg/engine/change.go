@@ -1,6 +1,10 @@
 package engine
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // ID names a step the way kubectl names an object: kind, group or system, name. Examples: "secret/onyxia-tls",
 // "release.helm/traefik", "client.keycloak/onyxia". It is unique within an installation.
@@ -67,6 +71,47 @@ type Change struct {
 	Risk string `json:"risk,omitempty"`
 	// Fix says what a person has to do when the action is Blocked.
 	Fix string `json:"fix,omitempty"`
+	// Adopts is set when the thing was made by another party, and the change takes it over.
+	Adopts *Adoption `json:"adopts,omitempty"`
+}
+
+// Adoption is the taking over of a thing that another party made. It has to be agreed to; what was adopted stays at removal.
+type Adoption struct {
+	// What the thing is, and who made it.
+	What string `json:"what"`
+	// Lost is what goes of what is set there, by path; empty for nothing.
+	Lost string `json:"lost,omitempty"`
+	// Holds is the data in it. Agreeing is not enough then: the step has to be named.
+	Holds string `json:"holds,omitempty"`
+	// Instead says how to leave it as it is.
+	Instead string `json:"instead,omitempty"`
+}
+
+func (a *Adoption) text() string {
+	if a.Lost == "" {
+		return a.What + ", would be taken over; nothing that is set there is lost"
+	}
+	return a.What + ", would be taken over; of what is set there this is lost: " + a.Lost
+}
+
+// consented is the change as far as it may be carried out: what another party made is taken over when the step was named, or
+// else agreed to like a risk. What holds data has to be named.
+func (c Change) consented(id ID, named bool) Change {
+	switch a := c.Adopts; {
+	case a == nil || named || !c.Action.Writes():
+	case a.Holds != "":
+		c.Action, c.Why = Blocked, a.text()+"; it holds "+a.Holds
+		c.Fix = fmt.Sprintf("to have it taken over, name it: --adopt %s", id)
+		if a.Instead != "" {
+			c.Fix = "to leave it as it is, " + a.Instead + "; " + c.Fix
+		}
+	default:
+		c.Risk = strings.TrimPrefix(c.Risk+"; "+a.text(), "; ")
+		if a.Instead != "" {
+			c.Risk += "; to leave it as it is, " + a.Instead
+		}
+	}
+	return c
 }
 
 // needsConsent reports whether carrying out now would do something graver than the printed plan said.

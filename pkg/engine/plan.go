@@ -96,7 +96,22 @@ type Run struct {
 	Passing func(error) bool
 	// StageCommand gives the command that puts up a stage, for the advice in errors.
 	StageCommand func(stage string) string
+	// Adopt names the steps whose things this run may take over although another party made them.
+	Adopt map[ID]bool
+	// Adopted remembers what was taken over; nil where nothing is.
+	Adopted Adoptions
 }
+
+// Adoptions remember, for every later run, what another party made and a run took over.
+type Adoptions interface {
+	// Adopted is what the thing was; empty for one that was not adopted.
+	Adopted(ctx context.Context, id ID) (string, error)
+	// Note remembers it; an empty text forgets it.
+	Note(ctx context.Context, id ID, what string) error
+}
+
+// change is what a step needs after what was seen of it.
+func (r Run) change(s Step, seen any) Change { return s.plan(seen).consented(s.ID, r.Adopt[s.ID]) }
 
 func (r Run) graph() (*graph, error) {
 	selected := r.Selected
@@ -161,7 +176,7 @@ func (r Run) observe(ctx context.Context, g *graph, s Step, lines *observed) Pla
 		}
 		return line
 	}
-	line.Change = r.unblocked(g, s.plan(seen), lines)
+	line.Change = r.unblocked(g, r.change(s, seen), lines)
 	if missing, fix := r.missingNeed(g, s, lines); missing != "" && line.Change.Action != Unchanged {
 		line.Change = Change{Action: Blocked, Why: "needs " + string(missing) + ", which is not there", Fix: fix}
 	}

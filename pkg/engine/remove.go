@@ -18,7 +18,7 @@ func (r Run) PlanRemoval(ctx context.Context, named map[ID]bool) (Plan, error) {
 	lines := &observed{lines: map[ID]Planned{}}
 	g.walk(withRound(ctx, roundOf(ctx)+1), false, func(ctx context.Context, s Step) {
 		if g.selected[s.ID] {
-			line := removal(ctx, s, named)
+			line := r.removal(ctx, s, named)
 			if line.Err != nil && g.goes(s, lines) {
 				line.Change = Change{Action: Kept, Why: "cannot be read, and what it is in goes or has gone: " + line.Error}
 				line.Err, line.Error = nil, ""
@@ -55,12 +55,12 @@ func (r Run) PlanRemoval(ctx context.Context, named map[ID]bool) (Plan, error) {
 func (p Planned) keepsData() bool { return p.Change.Action == Kept && p.Change.Fix != "" }
 
 // removal makes the plan line for taking one step away.
-func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
+func (r Run) removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 	line := Planned{ID: s.ID, Stage: s.Stage, Needs: s.Needs, Data: s.Data}
 	if s.remove == nil {
 		return line
 	}
-	if why := refusal(ctx, s, named); why != "" {
+	if why := r.refusal(ctx, s, named); why != "" {
 		line.Change = Change{Action: Kept, Why: why}
 		return line
 	}
@@ -80,7 +80,15 @@ func removal(ctx context.Context, s Step, named map[ID]bool) Planned {
 	return line
 }
 
-func refusal(ctx context.Context, s Step, named map[ID]bool) string {
+func (r Run) refusal(ctx context.Context, s Step, named map[ID]bool) string {
+	if r.Adopted != nil {
+		switch was, err := r.Adopted.Adopted(ctx, s.ID); {
+		case err != nil:
+			return "cannot tell whether it was adopted: " + err.Error()
+		case was != "":
+			return "was there before and was adopted: " + was
+		}
+	}
 	switch r := s.resource.(type) {
 	case Refuser:
 		return r.RefuseRemoval(ctx)

@@ -10,8 +10,6 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/release"
-
-	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 )
 
 // prepared is what both install and upgrade need.
@@ -44,8 +42,7 @@ func (r *ReleaseResource) prepare(ctx context.Context, seen *Seen) (prepared, er
 	if config.Capabilities, err = r.client.capabilities(); err != nil {
 		return prepared{}, fmt.Errorf("release %s: %w", r.Name, err)
 	}
-	labels := map[string]string{labelManagedBy: kube.FieldManager, labelChartSHA256: shortDigest(digest)}
-	return prepared{chart: loaded, values: values, labels: labels, config: config, client: client}, nil
+	return prepared{chart: loaded, values: values, labels: r.labels(seen.Stored, digest), config: config, client: client}, nil
 }
 
 // install makes the first revision, or the first one after an uninstall that kept the history.

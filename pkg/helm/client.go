@@ -29,6 +29,10 @@ type Client struct {
 	Waiting func(id engine.ID, reason string)
 	// Busy says which other run is at work on the installation and since when, empty for none. Nil: nobody knows of one.
 	Busy func(ctx context.Context) (string, error)
+	// Installation names the datalab that releases are installed for, on each of them. Empty names none.
+	Installation string
+	// Unrecorded says that the cluster has no record of this datalab.
+	Unrecorded bool
 	// Debug takes what Helm itself logs. Nil drops it.
 	Debug func(format string, args ...any)
 
@@ -54,7 +58,7 @@ func (c *Client) warn(line string) {
 
 // busy says which other run has an unfinished release of ours in its hands; empty when it was cut off.
 func (c *Client) busy(ctx context.Context, stored *Stored) (string, error) {
-	if stored == nil || !stored.Ours || c.Busy == nil || doing(stored) == "" {
+	if stored == nil || stored.Party != "" || c.Busy == nil || doing(stored) == "" {
 		return "", nil
 	}
 	who, err := c.Busy(ctx)

@@ -35,16 +35,17 @@ func compare(r Release, seen *Seen) engine.Change {
 		return engine.Change{Action: engine.Pending, Why: seen.Busy}
 	case stored.Status == string(release.StatusUninstalled):
 		return engine.Change{Action: engine.Create, Why: fmt.Sprintf("it was uninstalled and its history kept (revision %d)", stored.Revision)}
-	case !stored.Ours && stored.ChartName != r.Chart.Name:
+	case stored.Party != "" && doing(stored) != "":
 		return engine.Change{Action: engine.Blocked,
-			Why: fmt.Sprintf("a release of that name is there, installed by other hands from chart %s", stored.chart()),
-			Fix: fmt.Sprintf("remove it (`helm -n %s uninstall %s`) or choose another namespace", r.Namespace, r.Name)}
-	case !stored.Ours && release.Status(stored.Status).IsPending():
-		return engine.Change{Action: engine.Blocked,
-			Why: fmt.Sprintf("somebody else's run has it %s (revision %d)", stored.Status, stored.Revision),
-			Fix: fmt.Sprintf("wait until that run ends; if nobody is at work any more: `helm -n %s rollback %s`", r.Namespace, r.Name)}
+			Why: fmt.Sprintf("a run of another party has it %s (revision %d)", stored.Status, stored.Revision),
+			Fix: fmt.Sprintf("wait until that run ends; if no one is at work any more: `helm -n %s rollback %s`", r.Namespace, r.Name)}
 	case stored.Status == string(release.StatusUninstalling):
 		return engine.Change{Action: engine.Replace, Why: fmt.Sprintf("a run that was cut off left it half uninstalled (revision %d): that is finished first", stored.Revision)}
+	}
+	if stored.Party != "" {
+		if why, fix := unadoptable(r, seen); why != "" {
+			return engine.Change{Action: engine.Blocked, Why: why, Fix: fix}
+		}
 	}
 	change := differences(r, seen)
 	if why := unfinished(stored); why != "" {
@@ -96,9 +97,13 @@ func differences(r Release, seen *Seen) engine.Change {
 		change.Action = engine.Configure
 		change.Fields = append(change.Fields, values...)
 	}
-	if !stored.Ours {
+	switch {
+	case stored.Party != "":
 		change.Action = engine.Configure
-		change.Why = strings.TrimPrefix(change.Why+"; installed by other hands, taken over", "; ")
+		change.Why = strings.TrimPrefix(change.Why+"; installed by "+stored.Party+", taken over", "; ")
+		change.Adopts = adoption(r, seen, change.Fields)
+	case seen.Unrecorded && lost(change.Fields) != "":
+		change.Risk = strings.TrimPrefix(change.Risk+"; the cluster has no record of this datalab, and of what is set there this is lost: "+lost(change.Fields), "; ")
 	}
 	return change
 }

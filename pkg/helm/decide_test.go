@@ -16,7 +16,7 @@ const testDigest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab
 // deployed is a release of ours as wanted.
 func deployed(change ...func(*Stored)) *Stored {
 	s := &Stored{Name: "onyxia", Namespace: "onyxia", Revision: 3, Status: "deployed", ChartName: "onyxia", ChartVersion: "11.5.1",
-		ChartSHA256: testDigest[:63], Ours: true, Values: map[string]any{"replicas": 1.0}}
+		ChartSHA256: testDigest[:63], Values: map[string]any{"replicas": 1.0}}
 	for _, f := range change {
 		f(s)
 	}
@@ -34,6 +34,10 @@ func TestDecide(t *testing.T) {
 	drift := Drift{Fields: []engine.Field{{Path: "deployment/onyxia-api: spec.replicas", From: "5", To: "1"}}}
 	noChart := &ChartError{Chart: wanted.Chart, Tried: "here", Err: errors.New("no route"), Fix: "use --chart-dir DIR"}
 
+	adopts := func(lost string) *engine.Adoption {
+		return &engine.Adoption{What: "release onyxia/onyxia, installed by another party from chart onyxia 11.5.1 (revision 3)", Lost: lost}
+	}
+
 	tests := []struct {
 		name   string
 		stored *Stored
@@ -41,7 +45,9 @@ func TestDecide(t *testing.T) {
 		drift  Drift
 		err    error
 		busy   string
-		want   engine.Change
+		// unrecorded: the cluster has no record of the datalab.
+		unrecorded bool
+		want       engine.Change
 	}{
 		{name: "absent", want: engine.Change{Action: engine.Create}},
 		{name: "absent, chart can't be had", err: noChart,
@@ -58,9 +64,9 @@ func TestDecide(t *testing.T) {
 			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-upgrade (revision 3)"}},
 		{name: "pending rollback", stored: deployed(status("pending-rollback")),
 			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-rollback (revision 3)"}},
-		{name: "pending by other hands", stored: deployed(status("pending-upgrade"), func(s *Stored) { s.Ours = false }),
-			want: engine.Change{Action: engine.Blocked, Why: "somebody else's run has it pending-upgrade (revision 3)",
-				Fix: "wait until that run ends; if nobody is at work any more: `helm -n onyxia rollback onyxia`"}},
+		{name: "pending by another party", stored: deployed(status("pending-upgrade"), func(s *Stored) { s.Party = "another party" }),
+			want: engine.Change{Action: engine.Blocked, Why: "a run of another party has it pending-upgrade (revision 3)",
+				Fix: "wait until that run ends; if no one is at work any more: `helm -n onyxia rollback onyxia`"}},
 		{name: "failed", stored: deployed(status("failed"), func(s *Stored) { s.Description = "Upgrade failed:\n  timed out" }),
 			want: engine.Change{Action: engine.Configure, Why: "the last run failed (revision 3): Upgrade failed: timed out"}},
 		{name: "failed, chart can't be had", stored: deployed(status("failed")), err: noChart,
@@ -69,7 +75,7 @@ func TestDecide(t *testing.T) {
 			want: engine.Change{Action: engine.Configure, Why: "no revision of it is deployed; the newest is superseded (revision 3)"}},
 		{name: "uninstalled, history kept", stored: deployed(status("uninstalled")),
 			want: engine.Change{Action: engine.Create, Why: "it was uninstalled and its history kept (revision 3)"}},
-		{name: "uninstalled by other hands", stored: deployed(status("uninstalled"), func(s *Stored) { s.Ours = false; s.ChartName = "nginx" }),
+		{name: "uninstalled by another party", stored: deployed(status("uninstalled"), func(s *Stored) { s.Party = "another party"; s.ChartName = "nginx" }),
 			want: engine.Change{Action: engine.Create, Why: "it was uninstalled and its history kept (revision 3)"}},
 		{name: "half uninstalled", stored: deployed(status("uninstalling")),
 			want: engine.Change{Action: engine.Replace, Why: "a run that was cut off left it half uninstalled (revision 3): that is finished first"}},
@@ -92,14 +98,27 @@ func TestDecide(t *testing.T) {
 			want: engine.Change{Action: engine.Configure, Fields: append(chartField("onyxia 11.4.0", "onyxia 11.5.1"), engine.Field{Path: "values.replicas", From: "1"})}},
 		{name: "pending and other values", stored: deployed(status("pending-upgrade")), values: map[string]any{},
 			want: engine.Change{Action: engine.Configure, Why: "a run that was cut off left it pending-upgrade (revision 3)", Fields: []engine.Field{{Path: "values.replicas", From: "1"}}}},
-		{name: "other hands, same chart", stored: deployed(func(s *Stored) { s.Ours = false; s.ChartSHA256 = "" }),
-			want: engine.Change{Action: engine.Configure, Why: "installed by other hands, taken over"}},
-		{name: "other hands, same chart, older", stored: deployed(func(s *Stored) { s.Ours = false; s.ChartSHA256 = ""; s.ChartVersion = "10.0.0" }),
-			want: engine.Change{Action: engine.Configure, Why: "chart goes to a new major version, from 10.0.0 to 11.5.1; installed by other hands, taken over",
+		{name: "another party, same chart", stored: deployed(func(s *Stored) { s.Party = "another party"; s.ChartSHA256 = "" }),
+			want: engine.Change{Action: engine.Configure, Why: "installed by another party, taken over", Adopts: adopts("")}},
+		{name: "another party, other values", stored: deployed(func(s *Stored) {
+			s.Party, s.ChartSHA256, s.Values = "another party", "", map[string]any{"replicas": 3.0, "adminPassword": "x"}
+		}), want: engine.Change{Action: engine.Configure, Why: "installed by another party, taken over",
+			Adopts: adopts("values.adminPassword, values.replicas"),
+			Fields: []engine.Field{{Path: "values.adminPassword", Secret: true}, {Path: "values.replicas", From: "3", To: "1"}}}},
+		{name: "another party is removing it", stored: deployed(status("uninstalling"), func(s *Stored) { s.Party = "another party" }),
+			want: engine.Change{Action: engine.Blocked, Why: "a run of another party has it uninstalling (revision 3)",
+				Fix: "wait until that run ends; if no one is at work any more: `helm -n onyxia rollback onyxia`"}},
+		{name: "no record, other values", stored: deployed(), unrecorded: true, values: map[string]any{},
+			want: engine.Change{Action: engine.Configure, Risk: "the cluster has no record of this datalab, and of what is set there this is lost: values.replicas",
+				Fields: []engine.Field{{Path: "values.replicas", From: "1"}}}},
+		{name: "no record, as wanted", stored: deployed(), unrecorded: true, want: engine.Change{Action: engine.Unchanged}},
+		{name: "another party, same chart, older", stored: deployed(func(s *Stored) { s.Party = "another party"; s.ChartSHA256 = ""; s.ChartVersion = "10.0.0" }),
+			want: engine.Change{Action: engine.Configure, Why: "chart goes to a new major version, from 10.0.0 to 11.5.1; installed by another party, taken over",
+				Adopts: &engine.Adoption{What: "release onyxia/onyxia, installed by another party from chart onyxia 10.0.0 (revision 3)", Lost: "chart onyxia 10.0.0 (becomes onyxia 11.5.1)"},
 				Fields: chartField("onyxia 10.0.0", "onyxia 11.5.1")}},
-		{name: "other hands, other chart", stored: deployed(func(s *Stored) { s.Ours = false; s.ChartName = "nginx"; s.ChartVersion = "1.0.0" }),
-			want: engine.Change{Action: engine.Blocked, Why: "a release of that name is there, installed by other hands from chart nginx 1.0.0",
-				Fix: "remove it (`helm -n onyxia uninstall onyxia`) or choose another namespace"}},
+		{name: "another party, other chart", stored: deployed(func(s *Stored) { s.Party = "another party"; s.ChartName = "nginx"; s.ChartVersion = "1.0.0" }),
+			want: engine.Change{Action: engine.Blocked, Why: "a release of that name is there, installed by another party from chart nginx 1.0.0",
+				Fix: "it is left as it is; choose another namespace"}},
 		{name: "changed by hand", stored: deployed(), drift: drift,
 			want: engine.Change{Action: engine.Configure, Why: "changed by hand since", Fields: drift.Fields}},
 	}
@@ -109,7 +128,7 @@ func TestDecide(t *testing.T) {
 			if values == nil {
 				values = same
 			}
-			seen := &Seen{Stored: tt.stored, Values: values, Digest: testDigest, Drift: tt.drift, ChartErr: tt.err, Busy: tt.busy}
+			seen := &Seen{Stored: tt.stored, Values: values, Digest: testDigest, Drift: tt.drift, ChartErr: tt.err, Busy: tt.busy, Unrecorded: tt.unrecorded}
 			if diff := cmp.Diff(tt.want, decide(wanted, seen)); diff != "" {
 				t.Errorf("decide (-want +got):\n%s", diff)
 			}

@@ -27,6 +27,8 @@ type Release struct {
 	// Values gives the user values of the release, without any secret. Inputs that nobody can know yet come back as
 	// *engine.NotYetError. Nil means none.
 	Values func(ctx context.Context) (map[string]any, error)
+	// Others says what to do about a release of that name that another party made.
+	Others Others
 	// OldPodsGone makes the release ready only when the pods of former versions have ended.
 	OldPodsGone bool
 	// AddressLater makes the release ready before its load balancers have addresses, because another step waits for them.
@@ -64,6 +66,10 @@ type Seen struct {
 	Drift Drift
 	// ChartErr is why the chart can't be had; looked for only if it is needed.
 	ChartErr error
+	// Theirs is what a release of another party has.
+	Theirs theirs
+	// Unrecorded says that the cluster has no record of this datalab.
+	Unrecorded bool
 	// Busy says which run, other than this one, is at work on it right now; empty for none.
 	Busy string
 }
@@ -76,7 +82,10 @@ func (r *ReleaseResource) Observe(ctx context.Context) (*Seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := &Seen{Stored: stored, Digest: r.client.digest(r.Chart)}
+	seen := &Seen{Stored: stored, Digest: r.client.digest(r.Chart), Unrecorded: r.client.Unrecorded}
+	if seen.Theirs, err = r.theirs(stored); err != nil {
+		return nil, err
+	}
 	if seen.Busy, err = r.client.busy(ctx, stored); err != nil {
 		return nil, err
 	}

@@ -33,9 +33,12 @@ func (r *ReleaseResource) Present(ctx context.Context) (bool, error) {
 }
 
 func (r *ReleaseResource) refuse(stored *Stored) error {
-	if !stored.Ours {
-		return fmt.Errorf("release %s was installed by other hands (chart %s): `helm -n %s uninstall %s` removes it",
-			r.Name, stored.chart(), r.Namespace, r.Name)
+	uninstall := fmt.Sprintf("`helm -n %s uninstall %s` removes it", r.Namespace, r.Name)
+	switch {
+	case stored.Party != "":
+		return fmt.Errorf("release %s was installed by %s (chart %s): %s", r.Name, stored.Party, stored.chart(), uninstall)
+	case stored.Adopted:
+		return fmt.Errorf("release %s was there before and was adopted: %s", r.Name, uninstall)
 	}
 	objects, err := r.client.objects(stored)
 	if err != nil {

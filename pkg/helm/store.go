@@ -18,6 +18,10 @@ import (
 const (
 	labelManagedBy   = "onyxia.sh/managed-by"
 	labelChartSHA256 = "onyxia.sh/chart-sha256"
+	// labelInstallation names the datalab that a release is of; releases of older versions of the plugin have none.
+	labelInstallation = "onyxia.sh/installation"
+	// labelAdopted marks a release that another party made. Helm keeps it over upgrades.
+	labelAdopted = "onyxia.sh/adopted"
 )
 
 // maxLabelValue is what Kubernetes takes for a label's value; a sha256 in hex is one longer.
@@ -40,13 +44,18 @@ type listing struct {
 // revision is one release Secret, unpacked when somebody looks at it.
 type revision struct {
 	secret *corev1.Secret
+	client *Client
 	once   sync.Once
 	stored *Stored
 	err    error
 }
 
 func (r *revision) open() (*Stored, error) {
-	r.once.Do(func() { r.stored, r.err = decode(r.secret) })
+	r.once.Do(func() {
+		if r.stored, r.err = decode(r.secret); r.err == nil {
+			r.stored.Party = r.client.party(r.secret.Labels)
+		}
+	})
 	return r.stored, r.err
 }
 
@@ -101,7 +110,7 @@ func (s *store) newest(ctx context.Context, selector string) (map[string]*revisi
 	}
 	newest := map[string]*revision{}
 	for i := range secrets.Items {
-		r := &revision{secret: &secrets.Items[i]}
+		r := &revision{secret: &secrets.Items[i], client: s.client}
 		name := r.secret.Labels["name"]
 		if old := newest[name]; old == nil || r.number() > old.number() {
 			newest[name] = r

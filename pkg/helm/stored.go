@@ -27,9 +27,11 @@ type Stored struct {
 	ChartVersion string
 	// ChartSHA256 is the label's value: the first 63 hex digits. Empty if there is no such label.
 	ChartSHA256 string
-	// Ours tells whether we installed or adopted it.
-	Ours   bool
-	Values map[string]any
+	// Party is who installed it, if that was not this datalab.
+	Party string
+	// Adopted is set when this datalab took it over.
+	Adopted bool
+	Values  map[string]any
 	// Manifest is what Helm applied, without hooks and without crds/.
 	Manifest string
 	// CRDs are the names of the CustomResourceDefinitions in the chart's crds/ directory.
@@ -72,7 +74,7 @@ func decode(secret *corev1.Secret) (*Stored, error) {
 		Status: r.Info.Status, Description: r.Info.Description,
 		ChartName: r.Chart.Metadata.Name, ChartVersion: r.Chart.Metadata.Version,
 		ChartSHA256: secret.Labels[labelChartSHA256],
-		Ours:        secret.Labels[labelManagedBy] != "",
+		Adopted:     secret.Labels[labelAdopted] != "",
 		Values:      r.Config, Manifest: r.Manifest,
 	}
 	for _, f := range r.Chart.Files {
