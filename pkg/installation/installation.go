@@ -117,6 +117,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		},
 	}
 	i.helm.Busy = i.busy
+	i.helm.Installation, i.helm.Unrecorded = store.namespace, seen == nil
 	if i.Platform, err = platform.Complete(config); err != nil {
 		if seen == nil && keys == nil && errors.Is(err, platform.ErrNoDomain) {
 			return nil, &UnknownError{Namespace: store.namespace, err: err}
@@ -236,6 +237,7 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 		Report:       i.tellingRecords(env, i.telling(report)),
 		Passing:      kube.Passing,
 		StageCommand: i.stageCommand,
+		Adopted:      i.record,
 	}, nil
 }
 
@@ -286,7 +288,8 @@ func (i *Installation) base() ([]engine.Step, error) {
 // home is the namespace of Onyxia, of the record and of the lock. It stays as long as it holds what is worth keeping.
 func (i *Installation) home() *kube.Namespace {
 	return kube.NewNamespace(i.Kube, i.Platform.Namespace(), kube.Baseline, kube.Baseline,
-		kube.Releases("onyxia"), kube.HoldingOf(stage.CertificateID, tls.AccountSecret), kube.Holding(stage.KeycloakAccountSecret))
+		kube.Releases("onyxia"), kube.HoldingOf(stage.CertificateID, tls.AccountSecret), kube.Holding(stage.KeycloakAccountSecret),
+		kube.Holding(i.Platform.NamedSecrets(i.Platform.Namespace())...), kube.Keeping(i.record.keeps))
 }
 
 // telling corrects the one line that would be wrong: a namespace that was made for the lock was made by this run.

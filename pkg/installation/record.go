@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +23,9 @@ const RecordName = "kubectl-onyxia"
 const (
 	configKey   = "onyxia.yaml"
 	stagePrefix = "stage."
-	configID    = engine.ID("configmap/" + RecordName)
+	// adoptedPrefix comes before what another party made and this datalab took over: adopted.release.helm_traefik.
+	adoptedPrefix = "adopted."
+	configID      = engine.ID("configmap/" + RecordName)
 )
 
 // record is the ConfigMap's content.
@@ -47,6 +50,21 @@ func (r record) stages() map[string]bool {
 	}
 	return out
 }
+
+// adopted are the steps whose things another party made.
+func (r record) adopted() []string {
+	var out []string
+	for key := range r {
+		if name, ok := strings.CutPrefix(key, adoptedPrefix); ok {
+			out = append(out, strings.Replace(name, "_", "/", 1))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// adoptedKey is the entry for a step. A key of a ConfigMap has no slash, and a step's name has no underscore.
+func adoptedKey(id engine.ID) string { return adoptedPrefix + strings.Replace(string(id), "/", "_", 1) }
 
 // recordStore reads and writes the record.
 type recordStore struct {
@@ -107,6 +125,29 @@ func (s *recordStore) remove(ctx context.Context) error {
 	return nil
 }
 
+// Adopted is what the thing was before it was taken over; empty for one that was not.
+func (s *recordStore) Adopted(ctx context.Context, id engine.ID) (string, error) {
+	seen, err := s.shared.Get(ctx)
+	return seen[adoptedKey(id)], err
+}
+
+// Note remembers that a thing was taken over, or forgets it.
+func (s *recordStore) Note(ctx context.Context, id engine.ID, what string) error {
+	if what == "" {
+		return s.put(ctx, adoptedKey(id), nil)
+	}
+	return s.put(ctx, adoptedKey(id), &what)
+}
+
+// keeps says why the record has to stay when everything else has gone: it alone tells what was there before.
+func (s *recordStore) keeps(ctx context.Context) (string, error) {
+	seen, err := s.shared.Get(ctx)
+	if adopted := seen.adopted(); len(adopted) > 0 {
+		return "configmap/" + RecordName + ", which tells that " + strings.Join(adopted, ", ") + " was adopted", err
+	}
+	return "", err
+}
+
 // entry is one key of the record as a step.
 type entry struct {
 	store     *recordStore
@@ -133,6 +174,18 @@ func (e *entry) Plan(seen record) engine.Change {
 
 // Apply writes it.
 func (e *entry) Apply(ctx context.Context, _ record) error { return e.store.put(ctx, e.key, &e.want) }
+
+// RefuseRemoval keeps the record as long as it tells what was adopted.
+func (e *entry) RefuseRemoval(ctx context.Context) string {
+	if e.key != configKey {
+		return ""
+	}
+	why, err := e.store.keeps(ctx)
+	if err != nil {
+		return "cannot be read: " + err.Error()
+	}
+	return why
+}
 
 // Remove drops it. With the wanted configuration, which everything else comes after, the record itself goes.
 func (e *entry) Remove(ctx context.Context) error {

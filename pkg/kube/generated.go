@@ -52,7 +52,9 @@ type GeneratedSeen struct {
 	Exists  bool
 	Missing []string
 	// Ending says that the Secret or its namespace is being deleted; empty when neither is.
-	Ending  string
+	Ending string
+	// Foreign says that another party made the Secret.
+	Foreign bool
 	version string
 }
 
@@ -66,7 +68,7 @@ func (g *Generated) Observe(ctx context.Context) (GeneratedSeen, error) {
 		ending, err := g.client.endingNamespace(ctx, g.namespace)
 		return GeneratedSeen{Missing: g.missing(nil), Ending: ending}, err
 	}
-	seen := GeneratedSeen{Exists: true, Missing: g.missing(live.Data), version: live.ResourceVersion}
+	seen := GeneratedSeen{Exists: true, Missing: g.missing(live.Data), version: live.ResourceVersion, Foreign: live.Labels[ManagedByLabel] != FieldManager}
 	if live.DeletionTimestamp != nil {
 		seen.Ending = fmt.Sprintf("secret %s/%s is being deleted since %s", g.namespace, g.name, live.DeletionTimestamp.UTC().Format(timeFormat))
 	}
@@ -110,6 +112,9 @@ func (g *Generated) Plan(seen GeneratedSeen) engine.Change {
 	change := engine.Change{Action: engine.Create, Why: "generated once, then kept"}
 	if seen.Exists {
 		change.Action = engine.Configure
+		if seen.Foreign {
+			change.Adopts = &engine.Adoption{What: fmt.Sprintf("secret %s/%s, made by another party", g.namespace, g.name)}
+		}
 	}
 	for _, key := range seen.Missing {
 		change.Fields = append(change.Fields, engine.Field{Path: at{path: "data"}.field(key).path, Secret: true})

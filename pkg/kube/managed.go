@@ -51,6 +51,20 @@ func ownershipOf(live *unstructured.Unstructured) (ownership, error) {
 	return o, nil
 }
 
+// makers are the field managers that wrote the object.
+func (o ownership) makers() string {
+	var names []string
+	for _, other := range o.others {
+		if !slices.Contains(names, other.manager) {
+			names = append(names, other.manager)
+		}
+	}
+	if len(names) == 0 {
+		return "another party"
+	}
+	return strings.Join(names, ", ")
+}
+
 // removed finds fields that we applied once and want no more.
 func (o ownership) removed(want, live *unstructured.Unstructured) (found []difference) {
 	if o.ours == nil {

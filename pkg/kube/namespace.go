@@ -48,6 +48,10 @@ type Namespace struct {
 	releases []string
 	// secrets are those that keep the namespace, each with the step that takes it away.
 	secrets map[string]engine.ID
+	// known are names of objects in it that are not worth keeping.
+	known []string
+	// keeping says what else keeps it; nil for nothing.
+	keeping func(context.Context) (string, error)
 	// stands says that the last observation saw it, for the look at its health.
 	stands atomic.Bool
 	// removed is the UID of the namespace that was removed.
@@ -87,6 +91,16 @@ func HoldingOf(step engine.ID, secrets ...string) NamespaceOption {
 			n.secrets[name] = step
 		}
 	}
+}
+
+// Known are objects without a mark of who made them that go with the namespace, such as what a chart's hook makes.
+func Known(names ...string) NamespaceOption {
+	return func(n *Namespace) { n.known = append(n.known, names...) }
+}
+
+// Keeping asks what else there is that keeps the namespace; empty for nothing.
+func Keeping(what func(context.Context) (string, error)) NamespaceOption {
+	return func(n *Namespace) { n.keeping = what }
 }
 
 // NewNamespace makes a namespace whose pods have to meet the level enforce and are warned about below the level warn.

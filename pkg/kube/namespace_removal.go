@@ -27,8 +27,9 @@ func (e *KeptError) Error() string {
 // Kept is why.
 func (e *KeptError) Kept() string { return e.Why }
 
-// KeptBy keeps a namespace that we did not make, or that holds volumes, foreign Helm releases or Secrets worth keeping. Our own
-// releases do not count, nor do volumes and Secrets that are named: they go before the namespace does.
+// KeptBy keeps a namespace that we did not make, or that holds volumes, foreign Helm releases, Secrets worth keeping, or Secrets
+// and workloads that we do not know. Our own releases do not count, nor do volumes and Secrets that are named: they go before
+// the namespace does.
 func (n *Namespace) KeptBy(ctx context.Context, named map[engine.ID]bool) string {
 	why, err := n.keeps(ctx, n.releases, named)
 	if err != nil {
@@ -90,6 +91,8 @@ func (n *Namespace) keeps(ctx context.Context, releases []string, named map[engi
 		func(ctx context.Context) ([]string, error) { return n.claims(ctx, named) },
 		func(ctx context.Context) ([]string, error) { return n.foreignReleases(ctx, releases) },
 		func(ctx context.Context) ([]string, error) { return n.heldSecrets(ctx, named) },
+		n.strangers,
+		n.kept,
 	} {
 		if found, err := look(ctx); err != nil || len(found) > 0 {
 			return "holds " + strings.Join(found, ", "), err

@@ -8,8 +8,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
@@ -227,7 +231,7 @@ func TestNamespaceStaysAsLongAsItHoldsSomething(t *testing.T) {
 		"a named password":  {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "password"}}, named: "secret/password", atOnce: "secret/password"},
 		"a password":        {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "password"}}, named: "secret/onyxia-tls", planned: "secret/password", atOnce: "secret/password"},
 		"another's part":    {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "onyxia-tls"}}, named: "certificate.acme/onyxia-tls", atOnce: "secret/onyxia-tls"},
-		"some other secret": {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}},
+		"some other secret": {secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, planned: "secret/x", atOnce: "secret/x"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,6 +267,89 @@ func TestNamespaceStaysAsLongAsItHoldsSomething(t *testing.T) {
 			case tt.atOnce == "" && (err != nil || live.DeletionTimestamp == nil):
 				t.Errorf("not removed: %v", err)
 			case tt.atOnce != "" && (!errors.As(err, &kept) || !strings.Contains(err.Error(), tt.atOnce) || live.DeletionTimestamp != nil):
+				t.Errorf("removed, or not told why it was kept: %v", err)
+			}
+		})
+	}
+}
+
+// C6: what a person put into the namespace of a stage keeps it, by name; what comes with the stage does not.
+func TestNamespaceKeepsWhatIsNotKnown(t *testing.T) {
+	meta := func(name string, change ...func(*metav1.ObjectMeta)) metav1.ObjectMeta {
+		m := metav1.ObjectMeta{Name: name, Labels: map[string]string{}, Annotations: map[string]string{}}
+		for _, f := range change {
+			f(&m)
+		}
+		return m
+	}
+	label := func(key, value string) func(*metav1.ObjectMeta) {
+		return func(m *metav1.ObjectMeta) { m.Labels[key] = value }
+	}
+	note := func(key, value string) func(*metav1.ObjectMeta) {
+		return func(m *metav1.ObjectMeta) { m.Annotations[key] = value }
+	}
+	owner := func(version, kind, name string) func(*metav1.ObjectMeta) {
+		return func(m *metav1.ObjectMeta) {
+			m.OwnerReferences = []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: name, UID: "1"}}
+		}
+	}
+	pod := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "x"}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "none"}}, RestartPolicy: corev1.RestartPolicyNever}}
+	lasting := *pod.DeepCopy()
+	lasting.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	secret := func(m metav1.ObjectMeta) runtime.Object {
+		return &corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: m}
+	}
+	deployment := func(m metav1.ObjectMeta) runtime.Object {
+		return &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: m,
+			Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: pod.Labels}, Template: lasting}}
+	}
+	job := batchv1.JobSpec{Template: pod}
+	for name, c := range map[string]struct {
+		object runtime.Object
+		keeps  string
+	}{
+		"a Secret":                         {secret(meta("minio-admin")), "secret/minio-admin"},
+		"one of another release":           {secret(meta("other", label(kube.ManagedByLabel, "Helm"), note("meta.helm.sh/release-name", "theirs"))), "secret/other"},
+		"one that an operator keeps":       {secret(meta("synced", owner("external-secrets.io/v1", "ExternalSecret", "synced"))), "secret/synced"},
+		"one of ours":                      {secret(meta("made", label(kube.ManagedByLabel, kube.FieldManager))), ""},
+		"one of our release":               {secret(meta("mine", label(kube.ManagedByLabel, "Helm"), note("meta.helm.sh/release-name", "ours"))), ""},
+		"one that our Cluster has":         {secret(meta("db-ca", owner("postgresql.cnpg.io/v1", "Cluster", "db"))), ""},
+		"the record of our release":        {secret(meta("sh.helm.release.v1.ours.v1", label("owner", "helm"), label("name", "ours"))), ""},
+		"a token of a service account":     {secret(meta("default-token", note("kubernetes.io/service-account.name", "default"))), ""},
+		"one of a hook":                    {secret(meta("admission")), ""},
+		"one that the configuration names": {secret(meta("named", label(kube.ManagedByLabel, kube.FieldManager))), "secret/named"},
+		"a Deployment":                     {deployment(meta("tool")), "deployment/tool"},
+		"a Deployment of ours":             {deployment(meta("tool", label(kube.ManagedByLabel, kube.FieldManager))), ""},
+		"a CronJob":                        {&batchv1.CronJob{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"}, ObjectMeta: meta("renew"), Spec: batchv1.CronJobSpec{Schedule: "@daily", JobTemplate: batchv1.JobTemplateSpec{Spec: job}}}, "cronjob/renew"},
+		"a Job of a hook":                  {&batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta("hook", note("helm.sh/hook", "post-install")), Spec: job}, ""},
+		"a pod":                            {&corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: meta("shell"), Spec: pod.Spec}, "pod/shell"},
+		"a pod of a Deployment":            {&corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: meta("tool-1", owner("apps/v1", "ReplicaSet", "tool")), Spec: pod.Spec}, ""},
+		"a ConfigMap":                      {&corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, ObjectMeta: meta("x")}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, c2, ns := connect(t)
+			made := ns + "-made"
+			n := kube.NewNamespace(c2, made, kube.Privileged, kube.Privileged, kube.Releases("ours"), kube.Holding("named"), kube.Known("admission", "cluster.postgresql.cnpg.io/db"))
+			mustApply(t, n)
+			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(c.object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := &unstructured.Unstructured{Object: content}
+			u.SetNamespace(made)
+			if err := c2.Mend(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			why := n.KeptBy(t.Context(), nil)
+			if c.keeps == "" && why != "" || !strings.Contains(why, c.keeps) {
+				t.Errorf("kept because of %q, want %q", why, c.keeps)
+			}
+			if c.keeps == "" {
+				return
+			}
+			var kept *kube.KeptError
+			if err := n.Remove(t.Context()); !errors.As(err, &kept) || !strings.Contains(err.Error(), c.keeps) {
 				t.Errorf("removed, or not told why it was kept: %v", err)
 			}
 		})

@@ -108,7 +108,32 @@ func (o *Object) Plan(seen ObjectSeen) engine.Change {
 		conflict := &ConflictError{Object: describe(seen.Want), Conflicts: held}
 		return engine.Change{Action: engine.Blocked, Fields: fields, Why: conflict.why(), Fix: conflict.fix()}
 	}
-	return engine.Change{Action: engine.Configure, Fields: fields}
+	change := engine.Change{Action: engine.Configure, Fields: fields}
+	if foreign(seen.Live, seen.owners) {
+		change.Adopts = adoption(seen.Live, seen.owners, fields)
+	}
+	return change
+}
+
+// foreign reports whether another party made an object, and we never had to change it.
+func foreign(live *unstructured.Unstructured, owners ownership) bool {
+	return live.GetLabels()[ManagedByLabel] != FieldManager && owners.ours == nil
+}
+
+// adoption is what changing another party's object means.
+func adoption(live *unstructured.Unstructured, owners ownership, fields []engine.Field) *engine.Adoption {
+	a := &engine.Adoption{What: describe(live) + ", made by " + owners.makers()}
+	var lost []string
+	for _, f := range fields {
+		if f.From != "" || f.Secret {
+			lost = append(lost, f.Path)
+		}
+	}
+	a.Lost = strings.Join(lost, ", ")
+	if live.GetKind() == "PersistentVolumeClaim" {
+		a.Holds = "what is on the volume"
+	}
+	return a
 }
 
 // Apply sends the wanted fields. Errors are *ConflictError, *ImmutableError, *UnknownKindError or the API server's.
@@ -145,13 +170,13 @@ func (o *Object) RefuseRemoval(ctx context.Context) string {
 	if err != nil {
 		return "cannot be read: " + err.Error()
 	}
-	if live == nil || live.GetLabels()[ManagedByLabel] == FieldManager {
+	if live == nil {
 		return ""
 	}
-	if owners, err := ownershipOf(live); err == nil && owners.ours != nil {
-		return ""
+	if owners, err := ownershipOf(live); err != nil || foreign(live, owners) {
+		return "was not made by " + FieldManager
 	}
-	return "was not made by " + FieldManager
+	return ""
 }
 
 // Remove deletes the object. That it is not there, or its kind no longer known, is no error.

@@ -36,6 +36,20 @@ func checkSecretNames(c Config) error {
 	return errors.Join(errs...)
 }
 
+// NamedSecrets are the Secrets of a namespace that the configuration names: people made them, and they outlive the datalab.
+func (p Platform) NamedSecrets(namespace string) []string {
+	var names []string
+	for _, reference := range []string{
+		p.Auth.CredentialsSecret, p.Auth.SMTP.PasswordSecret, p.S3.CredentialsSecret, p.TLS.ACME.EAB.HMACSecret, p.Vault.CredentialsSecret,
+		p.Auth.Namespace + "/" + p.Auth.Database.CredentialsSecret,
+	} {
+		if in, name, _ := strings.Cut(reference, "/"); in == namespace && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // secretReference tells namespace/name from anything else.
 func secretReference(text string) bool {
 	namespace, name, ok := strings.Cut(text, "/")

@@ -32,6 +32,10 @@ esac
 
 cli=$1 kind=$2 shares=$3 threshold=$4
 if [ -e "$out" ]; then exit 0; fi
+if [ -d "$folder/core" ] && [ -d "$folder/raft" ]; then
+  echo "$folder holds the data of a server with file storage, which raft does not see: move it to raft first (vault operator migrate), or give the volume up by name (vault uninstall --delete-data); no keys were made" >&2
+  exit 1
+fi
 work=$out.$$
 rm -f "$work".*
 n=0 files=

@@ -27,6 +27,8 @@ type Apply struct {
 	DryRun bool
 	// Yes agrees to changes that have a risk.
 	Yes bool
+	// Adopt names the steps whose things may be taken over although another party made them.
+	Adopt []string
 	// Timeout for one step to become ready.
 	Timeout time.Duration
 	// Output format.
@@ -49,6 +51,8 @@ const endTime = 15 * time.Second
 // AddApplyFlags registers the flags of a run that may have to ask.
 func (a *Apply) AddApplyFlags(cmd *cobra.Command) {
 	AddYesFlag(cmd, &a.Yes, "Agree to changes that have a risk, without being asked")
+	cmd.Flags().StringSliceVar(&a.Adopt, "adopt", nil, "Take over what another party made, also if it holds data; the name as --dry-run prints it, may be repeated")
+	completeWith(cmd, "adopt", a.adoptable)
 	fs := cmd.Flags()
 	addDryRunFlag(cmd, &a.DryRun, "Print the plan and apply nothing; exit code 2 if something would change")
 	fs.DurationVar(&a.Timeout, "timeout", Timeout, "How long one step may take to become ready")
@@ -92,6 +96,9 @@ func (a *Apply) run(ctx context.Context, instead []stage.Stage) (*installation.I
 		return nil, err
 	}
 	run.Selected = a.narrowed(run.Selected)
+	if run.Adopt, err = a.adopted(run); err != nil {
+		return nil, err
+	}
 	plan, err := run.Plan(ctx)
 	if err != nil {
 		return nil, err
@@ -100,7 +107,7 @@ func (a *Apply) run(ctx context.Context, instead []stage.Stage) (*installation.I
 		return nil, ShowPlan(a.Options, plan, a.Output, false)
 	}
 	if err := plan.Err(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.unadopted(plan))
 	}
 	if a.WantsKeys && vaultstage.LacksPlace(plan) {
 		return nil, errors.New("nothing was written: Vault will need a place for its keys: give --keys-file FILE, or set vault.mode: none")
@@ -191,16 +198,57 @@ func said(plan engine.Plan, err error) error {
 	return ErrBlocked
 }
 
-// agree asks before anything that the plan itself says has a risk.
+// agree asks before anything that the plan itself says has a risk. Where there is no one to ask, all of it is said at once.
 func (a *Apply) agree(ctx context.Context, plan engine.Plan) error {
+	var errs []error
 	for _, s := range plan.Steps {
-		if s.Change.Risk != "" {
-			if err := a.Confirm(ctx, planLine(s)); err != nil {
-				return fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err)
-			}
+		if s.Change.Risk == "" {
+			continue
+		}
+		err := a.Confirm(ctx, planLine(s)+lostLines(s.Change))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", s.ID, s.Change.Risk, err))
+		}
+		if err != nil && !errors.Is(err, ErrUnasked) {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// lostLines are the differences that a person has to see before another party's thing is taken over, a line each.
+func lostLines(c engine.Change) string {
+	if c.Adopts == nil {
+		return ""
+	}
+	var out strings.Builder
+	for _, f := range c.Fields {
+		out.WriteString("\n    " + fieldLine(f))
+	}
+	return out.String()
+}
+
+// unadopted says what a person would still have to agree to once nothing is blocked any more.
+func (a *Apply) unadopted(plan engine.Plan) error {
+	var errs []error
+	for _, s := range plan.Steps {
+		if s.Change.Adopts != nil && s.Change.Risk != "" && !a.Yes {
+			errs = append(errs, fmt.Errorf("%s: %s; agree to that with --adopt %s", s.ID, s.Change.Risk, s.ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// adopted are the steps that --adopt names. A slip must not go unnoticed.
+func (a *Apply) adopted(run engine.Run) (map[engine.ID]bool, error) {
+	named := map[engine.ID]bool{}
+	for _, id := range a.Adopt {
+		if !slices.ContainsFunc(run.Steps, func(s engine.Step) bool { return s.ID == engine.ID(id) && run.Selected(s) }) {
+			return nil, fmt.Errorf("--adopt %s: no such step in this run: give a name as --dry-run prints it", id)
+		}
+		named[engine.ID(id)] = true
+	}
+	return named, nil
 }
 
 // consent is asked for what only came up during the apply.

@@ -87,6 +87,33 @@ func (r *Remove) holders(ctx context.Context) []string {
 	return ids
 }
 
+// adoptable are the steps whose things another party made.
+func (a *Apply) adoptable(ctx context.Context) []string {
+	inst, err := a.OpenToRead(ctx)
+	if err != nil {
+		return nil
+	}
+	names := a.Names
+	if len(names) == 0 {
+		names = StageNames(a.Stages)
+	}
+	run, err := inst.Run(ctx, nil, names...)
+	if err != nil {
+		return nil
+	}
+	plan, err := run.Plan(ctx)
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, line := range plan.Steps {
+		if line.Change.Adopts != nil {
+			ids = append(ids, string(line.ID))
+		}
+	}
+	return ids
+}
+
 // providers can answer the ACME challenge.
 func providers() []string { return acme.Providers() }
 

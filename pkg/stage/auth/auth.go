@@ -109,7 +109,8 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 	ns := stage.NamespaceID(namespace)
 	list := []engine.Step{
 		engine.New(ns, kube.NewNamespace(env.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases(releaseName),
-			kube.Holding(stage.KeycloakBootstrapSecret, stage.KeycloakAccountSecret, databaseName, ownerSecret)), reachID),
+			kube.Holding(stage.KeycloakBootstrapSecret, stage.KeycloakAccountSecret, databaseName, ownerSecret),
+			kube.Holding(env.Platform.NamedSecrets(namespace)...), kube.Known(string(operatedID))), reachID),
 		engine.New(bootstrapID, bootstrap, ns).HoldingData("the first administrator of Keycloak"),
 	}
 	needs := []engine.ID{bootstrapID}
@@ -126,6 +127,10 @@ func server(env stage.Env, keycloak profile.Component) ([]engine.Step, error) {
 		Name: releaseName, Namespace: namespace, Chart: keycloak.Chart,
 		Values: func(context.Context) (map[string]any, error) {
 			return rendered, nil
+		},
+		Others: helm.Others{
+			Holds:   "the users of Keycloak and their passwords, in its database, which the datalab's own would take the place of",
+			Instead: "set auth.mode to keycloak, auth.url to its address and auth.credentialsSecret to the Secret with its administrator",
 		},
 	}), append(needs, ns, stage.AddressID)...)), nil
 }

@@ -51,7 +51,10 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 	}
 	namespace := env.IngressNamespace()
 	list := []engine.Step{
-		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(env.Kube, namespace, controller.security, controller.security, kube.Releases(controller.component), kube.HoldingOf(stage.CertificateID, env.Platform.TLS.SecretName))),
+		engine.New(stage.NamespaceID(namespace), kube.NewNamespace(env.Kube, namespace, controller.security, controller.security, kube.Releases(controller.component),
+			kube.HoldingOf(stage.CertificateID, env.Platform.TLS.SecretName), kube.Holding(env.Platform.NamedSecrets(namespace)...),
+			// A hook of ingress-nginx makes it, and nothing removes it.
+			kube.Known("ingress-nginx-admission"))),
 	}
 	if controller.ownClass {
 		id := engine.ID("ingressclass/" + env.Platform.Ingress.Class)
@@ -63,6 +66,7 @@ func steps(ctx context.Context, env stage.Env) ([]engine.Step, error) {
 			Name: controller.component, Namespace: namespace, Chart: component.Chart, Versions: component.Versions,
 			Values:       func(context.Context) (map[string]any, error) { return values, nil },
 			AddressLater: true,
+			Others:       helm.Others{Instead: "set ingress.mode to existing"},
 		}), stage.NamespaceID(namespace)),
 		engine.New(stage.AddressID, &address{kube: env.Kube, namespace: namespace, service: controller.service, release: release, nodes: serviceVariants()[provider].kind == "NodePort", out: env.Links.Address}, release),
 	), nil

@@ -34,7 +34,8 @@ func (s *site) server() ([]engine.Step, error) {
 	namespace := s.env.Platform.S3.Namespace
 	ns := stage.NamespaceID(namespace)
 	list := []engine.Step{
-		engine.New(ns, kube.NewNamespace(s.env.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases(minio.ReleaseName), kube.Holding(minio.RootSecret))),
+		engine.New(ns, kube.NewNamespace(s.env.Kube, namespace, kube.Baseline, kube.Baseline, kube.Releases(minio.ReleaseName), kube.Holding(minio.RootSecret),
+			kube.Holding(s.env.Platform.NamedSecrets(namespace)...))),
 		engine.New(rootID, s.root, ns).HoldingData("the administrator of MinIO"),
 		engine.New(layoutID, s.layout(), ns),
 	}
@@ -51,6 +52,10 @@ func (s *site) server() ([]engine.Step, error) {
 		Name: minio.ReleaseName, Namespace: namespace, Chart: component.Chart,
 		Values: func(context.Context) (map[string]any, error) {
 			return stage.Overlay(rendered, s.env.Platform.S3.Values), nil
+		},
+		Others: helm.Others{
+			Holds:   data,
+			Instead: "set s3.mode to external, s3.url to its address and s3.credentialsSecret to the Secret with its administrator",
 		},
 	})}, needs...))
 	if s.distributed() {

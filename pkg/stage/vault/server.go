@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/helm"
@@ -26,6 +29,11 @@ func (s *site) server() ([]engine.Step, error) {
 		Values: func(context.Context) (map[string]any, error) {
 			return stage.Overlay(rendered, s.env.Platform.Vault.Values), nil
 		},
+		Others: helm.Others{
+			Holds:   everySecret,
+			Instead: "set vault.mode to external and vault.url to its address",
+			Unfit:   otherStorage,
+		},
 	})
 	list := []engine.Step{
 		engine.New(ns, kube.NewNamespace(s.env.Kube, s.namespace(), kube.Baseline, kube.Restricted, options...)),
@@ -34,9 +42,39 @@ func (s *site) server() ([]engine.Step, error) {
 	}
 	for _, claim := range s.claims() {
 		list = append(list, engine.New(volumeID(claim), s.volume(claim), s.releaseID()).
-			HoldingData("every secret of every user"))
+			HoldingData(everySecret))
 	}
 	return list, nil
+}
+
+// everySecret is what a Vault holds.
+const everySecret = "every secret of every user"
+
+// otherStorage says why a Vault of another party cannot become ours: raft begins empty beside what another storage wrote, the
+// server then looks uninitialised, and new keys would be made over the old data.
+func otherStorage(objects []*unstructured.Unstructured) string {
+	stanza := regexp.MustCompile(`(?m)^\s*"?(?:storage|backend)"?[\s:={]*"(\w+)"`)
+	var kinds []string
+	for _, u := range objects {
+		data, _, err := unstructured.NestedStringMap(u.Object, "data")
+		if u.GetKind() != "ConfigMap" || err != nil {
+			continue
+		}
+		for _, text := range data {
+			for _, found := range stanza.FindAllStringSubmatch(text, -1) {
+				kinds = append(kinds, found[1])
+			}
+		}
+	}
+	kinds = slices.Compact(slices.Sorted(slices.Values(kinds)))
+	const never = ", and the datalab's keeps its data on raft, which would begin empty beside what is there: move the data first (`vault operator migrate`)"
+	switch {
+	case len(kinds) == 0:
+		return "what it keeps its data on cannot be told from its configuration" + never
+	case len(kinds) > 1 || kinds[0] != "raft":
+		return "it keeps its data on storage " + strings.Join(kinds, ", ") + never
+	}
+	return ""
 }
 
 // sealable is the release of a server that may be sealed. Its pod is ready only when it is open, and opening it is the
@@ -77,10 +115,7 @@ func (r *sealable) Ready(ctx context.Context) (engine.Health, error) {
 // precious are the Secrets with which the namespace stays: the keys, and what the admin put there for us to use, such as
 // credentials for auto-unseal, without which the volume cannot be opened any more.
 func (s *site) precious() []string {
-	list := []string{KeysSecret}
-	if namespace, name, ok := strings.Cut(s.env.Platform.Vault.CredentialsSecret, "/"); ok && namespace == s.namespace() {
-		list = append(list, name)
-	}
+	list := append([]string{KeysSecret}, s.env.Platform.NamedSecrets(s.namespace())...)
 	return append(list, named(s.env.Platform.Vault.Values)...)
 }
 
