@@ -673,3 +673,94 @@ func TestOrderOfManySteps(t *testing.T) {
 		}
 	}
 }
+
+// notes are adoptions in memory.
+type notes map[ID]string
+
+func (n notes) Adopted(_ context.Context, id ID) (string, error) { return n[id], nil }
+
+func (n notes) Note(_ context.Context, id ID, what string) error {
+	if n[id] = what; what == "" {
+		delete(n, id)
+	}
+	return nil
+}
+
+// C1: what another party made is changed when that was agreed to, or named if it holds data; it is remembered before it is
+// changed, and kept at removal.
+func TestAdoption(t *testing.T) {
+	theirs := func(holds string) func(string) Change {
+		return func(string) Change {
+			return Change{Action: Configure, Adopts: &Adoption{What: "release a of their chart", Lost: "values.a", Holds: holds, Instead: "set a.mode to existing"}}
+		}
+	}
+	for name, c := range map[string]struct {
+		holds  string
+		named  bool
+		action Action
+		says   []string
+	}{
+		"asked":                {"", false, Configure, []string{"release a of their chart, would be taken over", "this is lost: values.a", "set a.mode to existing"}},
+		"named":                {"", true, Configure, nil},
+		"with data":            {"all users", false, Blocked, []string{"this is lost: values.a", "it holds all users", "set a.mode to existing", "--adopt release.helm/a"}},
+		"with data, and named": {"all users", true, Configure, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, kept := newWorld(map[string]string{"a": "theirs"}), notes{}
+			run := Run{Adopted: kept, Adopt: map[ID]bool{"release.helm/a": c.named}, Steps: []Step{New("release.helm/a", &thing{
+				w: w, key: "a", want: "1", change: theirs(c.holds),
+				apply: func() error {
+					if kept["release.helm/a"] == "" {
+						t.Error("changed before it was remembered")
+					}
+					return nil
+				}})}}
+			plan := mustPlan(t, run)
+			change := plan.Steps[0].Change
+			if change.Action != c.action {
+				t.Errorf("%+v", change)
+			}
+			said := change.Risk + change.Why + change.Fix
+			if len(c.says) == 0 && said != "" {
+				t.Errorf("said %q", said)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(said, want) {
+					t.Errorf("%q is not said: %s", want, said)
+				}
+			}
+			if c.action == Blocked {
+				return
+			}
+			if err := run.Apply(t.Context(), plan, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			removal, err := run.PlanRemoval(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c := removal.Steps[0].Change; c.Action != Kept || !strings.Contains(c.Why, "was adopted: release a of their chart") {
+				t.Errorf("%+v", c)
+			}
+			// What they took away, and is made anew, is ours.
+			w.drop("a")
+			run.Steps[0] = New("release.helm/a", &thing{w: w, key: "a", want: "1"})
+			if err := run.Apply(t.Context(), mustPlan(t, run), Options{}); err != nil {
+				t.Fatal(err)
+			}
+			same(t, len(kept), 0)
+		})
+	}
+}
+
+// What turns out to be another party's only when it is written is asked about then.
+func TestAdoptionThatThePlanDidNotSee(t *testing.T) {
+	w := newWorld(nil)
+	step := &thing{w: w, key: "a", want: "1", change: func(string) Change { return Change{Action: Configure, Adopts: &Adoption{What: "theirs"}} }}
+	run := Run{Adopted: notes{}, Steps: []Step{New("a", step)}}
+	plan := mustPlan(t, run)
+	w.set("a", "made meanwhile")
+	if err := run.Apply(t.Context(), plan, Options{}); err == nil || !strings.Contains(err.Error(), "theirs, would be taken over") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -102,8 +102,8 @@ func differences(r Release, seen *Seen) engine.Change {
 		change.Action = engine.Configure
 		change.Why = strings.TrimPrefix(change.Why+"; installed by "+stored.Party+", taken over", "; ")
 		change.Adopts = adoption(r, seen, change.Fields)
-	case seen.Unrecorded && lost(change.Fields) != "":
-		change.Risk = strings.TrimPrefix(change.Risk+"; the cluster has no record of this datalab, and of what is set there this is lost: "+lost(change.Fields), "; ")
+	case seen.Unrecorded && lost(seen, change.Fields) != "":
+		change.Risk = strings.TrimPrefix(change.Risk+"; the cluster has no record of this datalab, and of what is set there this is lost: "+lost(seen, change.Fields), "; ")
 	}
 	return change
 }

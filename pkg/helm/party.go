@@ -2,7 +2,6 @@ package helm
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/release"
@@ -110,22 +109,19 @@ func adoption(r Release, seen *Seen, fields []engine.Field) *engine.Adoption {
 	}
 	return &engine.Adoption{
 		What:    fmt.Sprintf("release %s/%s, installed by %s from chart %s (revision %d)", r.Namespace, r.Name, stored.Party, stored.chart(), stored.Revision),
-		Lost:    lost(fields),
+		Lost:    lost(seen, fields),
 		Holds:   strings.Join(held, ", "),
 		Instead: r.Others.Instead,
 	}
 }
 
-// lost says which values go, by path; the chart is among them if its version changes.
-func lost(fields []engine.Field) string {
+// lost says what goes of what is set there, by path; the chart is among it if its version changes.
+func lost(seen *Seen, fields []engine.Field) string {
 	var paths []string
 	for _, f := range fields {
-		switch {
-		case f.Path == "chart" || f.Path == "chart.sha256":
+		if f.Path == "chart" || f.Path == "chart.sha256" {
 			paths = append(paths, fmt.Sprintf("%s %s (becomes %s)", f.Path, f.From, f.To))
-		case f.From != "" || f.Secret:
-			paths = append(paths, f.Path)
 		}
 	}
-	return strings.Join(slices.Compact(paths), ", ")
+	return strings.Join(append(paths, lostValues(seen.Stored.Values, seen.Values)...), ", ")
 }

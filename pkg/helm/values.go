@@ -37,8 +37,18 @@ func valueFields(from, to map[string]any) []engine.Field {
 	return d.fields
 }
 
+// lostValues are the paths of what is stored and will be no more, sorted.
+func lostValues(from, to map[string]any) []string {
+	d := &valueDiff{}
+	d.maps("values", false, from, to)
+	slices.Sort(d.lost)
+	return d.lost
+}
+
 type valueDiff struct {
 	fields []engine.Field
+	// lost are the paths of stored values that differ from what is wanted.
+	lost []string
 }
 
 // absent stands for a value that is not there; null is a value, which takes a chart's default away.
@@ -62,6 +72,9 @@ func (d *valueDiff) value(path string, hidden bool, from, to any) {
 	}
 	if d.embedded(path, hidden, from, to) {
 		return
+	}
+	if from != (absent{}) {
+		d.lost = append(d.lost, path)
 	}
 	if hidden {
 		d.fields = append(d.fields, engine.Field{Path: path, Secret: true})
@@ -173,7 +186,7 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
-// composite says what stands there without showing what is inside, where a key may be a hidden's.
+// composite says what stands there without showing what is inside, where a key may hold a secret.
 func composite(empty, what string, n int) string {
 	if n == 0 {
 		return empty

@@ -289,7 +289,7 @@ func (i *Installation) base() ([]engine.Step, error) {
 func (i *Installation) home() *kube.Namespace {
 	return kube.NewNamespace(i.Kube, i.Platform.Namespace(), kube.Baseline, kube.Baseline,
 		kube.Releases("onyxia"), kube.HoldingOf(stage.CertificateID, tls.AccountSecret), kube.Holding(stage.KeycloakAccountSecret),
-		kube.Holding(i.Platform.NamedSecrets(i.Platform.Namespace())...), kube.Keeping(i.record.keeps))
+		kube.Holding(i.Platform.NamedSecrets(i.Platform.Namespace())...), kube.Keeping(i.record.keepsHome))
 }
 
 // telling corrects the one line that would be wrong: a namespace that was made for the lock was made by this run.

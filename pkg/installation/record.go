@@ -143,9 +143,18 @@ func (s *recordStore) Note(ctx context.Context, id engine.ID, what string) error
 func (s *recordStore) keeps(ctx context.Context) (string, error) {
 	seen, err := s.shared.Get(ctx)
 	if adopted := seen.adopted(); len(adopted) > 0 {
-		return "configmap/" + RecordName + ", which tells that " + strings.Join(adopted, ", ") + " was adopted", err
+		return "tells that " + strings.Join(adopted, ", ") + " was adopted", err
 	}
 	return "", err
+}
+
+// keepsHome is what keeps the namespace of the record.
+func (s *recordStore) keepsHome(ctx context.Context) (string, error) {
+	why, err := s.keeps(ctx)
+	if why == "" {
+		return "", err
+	}
+	return "configmap/" + RecordName + ", which " + why, err
 }
 
 // entry is one key of the record as a step.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -367,5 +368,33 @@ func TestRemoveObject(t *testing.T) {
 	}
 	if got := kube.NewObject(c, kube.Fixed(theirs)).RefuseRemoval(t.Context()); !strings.Contains(got, "not made by") {
 		t.Errorf("somebody else's object would be removed: %q", got)
+	}
+}
+
+// C1: an object that another party made is not changed without a word of what is lost.
+func TestObjectOfAnotherParty(t *testing.T) {
+	_, c, ns := connect(t)
+	made := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: theirs}, data: {a: old, b: kept}}`, ns)
+	maps := c.Clientset.CoreV1().ConfigMaps(ns)
+	their := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "theirs"}, Data: map[string]string{"a": "old", "b": "kept"}}
+	if _, err := maps.Create(t.Context(), their, metav1.CreateOptions{FieldManager: "company"}); err != nil {
+		t.Fatal(err)
+	}
+	if change := plan(t, kube.NewObject(c, kube.Fixed(made))); change.Action != engine.Unchanged || change.Adopts != nil {
+		t.Errorf("as wanted: %+v", change)
+	}
+	wanted := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: theirs, labels: {app.kubernetes.io/managed-by: kubectl-onyxia}}, data: {a: new, c: more}}`, ns)
+	c.ForceConflicts = true
+	o := kube.NewObject(c, kube.Fixed(wanted))
+	change := plan(t, o)
+	if a := change.Adopts; change.Action != engine.Configure || a == nil || !strings.Contains(a.What, "made by company") || a.Lost != "data.a" {
+		t.Errorf("%+v, adopts %+v", change, change.Adopts)
+	}
+	if why := o.RefuseRemoval(t.Context()); why == "" {
+		t.Error("would be removed")
+	}
+	mustApply(t, o)
+	if change := plan(t, o); change.Action != engine.Unchanged {
+		t.Errorf("after: %+v", change)
 	}
 }

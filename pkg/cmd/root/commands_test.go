@@ -43,6 +43,7 @@ func (w *world) commands(t *testing.T) map[string]command {
 		"until":    positive("until COMMAND...", 1, until),
 		"json":     positive("json KIND", 1, parses),
 		"pending":  positive("pending NAMESPACE RELEASE", 2, func(ts *testscript.TestScript, args []string) { w.pending(t, ts, args[0], args[1]) }),
+		"theirs":   positive("theirs NAMESPACE RELEASE CHART VERSION VALUES MANIFEST", 6, func(ts *testscript.TestScript, args []string) { w.theirs(t, ts, args) }),
 		"stuck":    positive("stuck NAMESPACE DEPLOYMENT REASON MESSAGE", 4, func(ts *testscript.TestScript, args []string) { w.stuck(t, ts, args) }),
 		"node":     positive("node", 0, func(*testscript.TestScript, []string) { w.cluster.KeepReady(t) }),
 		"norecord": positive("norecord NAME...", 1, func(ts *testscript.TestScript, args []string) { w.noRecord(t, ts, args) }),

@@ -21,6 +21,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/acmetest"
 )
 
@@ -189,5 +191,27 @@ func (w *world) pending(t *testing.T, ts *testscript.TestScript, namespace, rele
 	ts.Check(err)
 	s.Data["release"] = packed(t, text)
 	_, err = api.Update(t.Context(), s, metav1.UpdateOptions{})
+	ts.Check(err)
+}
+
+// theirs puts a release there as another party did: Helm's record of it, with the values and the objects of two files. An
+// argument is NAMESPACE RELEASE CHART VERSION VALUES MANIFEST.
+func (w *world) theirs(t *testing.T, ts *testscript.TestScript, args []string) {
+	namespace, name := args[0], args[1]
+	var values map[string]any
+	ts.Check(yaml.Unmarshal([]byte(ts.ReadFile(args[4])), &values))
+	text, err := json.Marshal(map[string]any{
+		"name": name, "namespace": namespace, "version": 1, "config": values, "manifest": ts.ReadFile(args[5]),
+		"info":  map[string]any{"status": "deployed", "first_deployed": "2026-01-01T09:00:00Z", "last_deployed": "2026-01-01T09:00:00Z"},
+		"chart": map[string]any{"metadata": map[string]any{"name": args[2], "version": args[3], "apiVersion": "v2"}},
+	})
+	ts.Check(err)
+	ts.Check(ts.Exec("kubectl", "create", "namespace", namespace))
+	ts.Check(ts.Exec("kubectl", "-n", namespace, "create", "-f", ts.MkAbs(args[5])))
+	record := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "sh.helm.release.v1." + name + ".v1", Labels: map[string]string{"owner": "helm", "name": name, "status": "deployed", "version": "1"}},
+		Type:       helmRelease, Data: map[string][]byte{"release": packed(t, text)},
+	}
+	_, err = w.cluster.Clientset().CoreV1().Secrets(namespace).Create(t.Context(), record, metav1.CreateOptions{})
 	ts.Check(err)
 }

@@ -9,14 +9,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/kube"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/s3/minio"
 )
 
 // The namespace goes with the stage only when it holds no volume, and no administrator, without whom a volume is of no use.
 func TestNamespaceThatHoldsSomething(t *testing.T) {
-	secret := func(name string) func(*testing.T, *lab) {
+	made := map[string]string{kube.ManagedByLabel: kube.FieldManager}
+	secret := func(name string, labels map[string]string) func(*testing.T, *lab) {
 		return func(t *testing.T, l *lab) {
-			object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			object := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 			if _, err := l.cluster.Clientset().CoreV1().Secrets(l.env.Platform.S3.Namespace).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
@@ -39,8 +41,9 @@ func TestNamespaceThatHoldsSomething(t *testing.T) {
 		why  string
 	}{
 		"empty":                     {func(*testing.T, *lab) {}, engine.Delete, ""},
-		"what is made anew":         {secret(minio.ClientSecret), engine.Delete, ""},
-		"the administrator":         {secret(minio.RootSecret), engine.Kept, "secret/" + minio.RootSecret},
+		"what is made anew":         {secret(minio.ClientSecret, made), engine.Delete, ""},
+		"what a person put there":   {secret("theirs", nil), engine.Kept, "secret/theirs"},
+		"the administrator":         {secret(minio.RootSecret, made), engine.Kept, "secret/" + minio.RootSecret},
 		"the volume of one server":  {volume(claimName), engine.Kept, "persistentvolumeclaim/minio-data"},
 		"the volume of one of four": {volume(shareName(3)), engine.Kept, "persistentvolumeclaim/export-minio-3"},
 		"somebody else's volume":    {volume("theirs"), engine.Kept, "persistentvolumeclaim/theirs"},

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ func (s *site) server() ([]engine.Step, error) {
 		return nil, err
 	}
 	ns := stage.NamespaceID(s.namespace())
-	options := []kube.NamespaceOption{kube.Releases(s.release.Name()), kube.Holding(s.precious()...)}
+	options := []kube.NamespaceOption{kube.Releases(s.release.Name()), kube.Holding(KeysSecret), kube.Holding(s.env.Platform.NamedSecrets(s.namespace())...)}
 	release := s.env.Helm.Release(helm.Release{
 		Name: s.release.Name(), Namespace: s.namespace(), Chart: s.chart,
 		Values: func(context.Context) (map[string]any, error) {
@@ -53,7 +52,7 @@ const everySecret = "every secret of every user"
 // otherStorage says why a Vault of another party cannot become ours: raft begins empty beside what another storage wrote, the
 // server then looks uninitialised, and new keys would be made over the old data.
 func otherStorage(objects []*unstructured.Unstructured) string {
-	stanza := regexp.MustCompile(`(?m)^\s*"?(?:storage|backend)"?[\s:={]*"(\w+)"`)
+	stanza := regexp.MustCompile(`(?m)(?:^|[{,])\s*"?(?:storage|backend)"?[\s:={]*"(\w+)"`)
 	var kinds []string
 	for _, u := range objects {
 		data, _, err := unstructured.NestedStringMap(u.Object, "data")
@@ -110,41 +109,4 @@ func (r *sealable) Ready(ctx context.Context) (engine.Health, error) {
 		return health, nil
 	}
 	return engine.Health{Ready: true}, nil
-}
-
-// precious are the Secrets with which the namespace stays: the keys, and what the admin put there for us to use, such as
-// credentials for auto-unseal, without which the volume cannot be opened any more.
-func (s *site) precious() []string {
-	list := append([]string{KeysSecret}, s.env.Platform.NamedSecrets(s.namespace())...)
-	return append(list, named(s.env.Platform.Vault.Values)...)
-}
-
-// named finds the Secrets that values name, in the ways that the charts and pods have for it.
-func named(value any) (list []string) {
-	switch value := value.(type) {
-	case map[string]any:
-		if name, ok := value["name"].(string); ok && value["type"] == "secret" {
-			list = append(list, name)
-		}
-		for _, key := range slices.Sorted(maps.Keys(value)) {
-			list = append(list, namedBy(key, value[key])...)
-		}
-	case []any:
-		for _, each := range value {
-			list = append(list, named(each)...)
-		}
-	}
-	return list
-}
-
-func namedBy(key string, value any) []string {
-	if name, ok := value.(string); ok && (key == "secretName" || key == "existingSecret") {
-		return []string{name}
-	}
-	if reference, ok := value.(map[string]any); ok && (key == "secretKeyRef" || key == "secretRef") {
-		if name, ok := reference["name"].(string); ok {
-			return []string{name}
-		}
-	}
-	return named(value)
 }

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-onyxia/kubectl-onyxia/internal/stagetest"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
@@ -59,8 +60,8 @@ func TestReleaseOfSealedServer(t *testing.T) {
 	}
 }
 
-// The namespace goes with the stage only when nothing in it is worth keeping: volumes, the keys, and the Secrets that the
-// configuration names, without which a volume with auto-unseal cannot be opened.
+// C6: the namespace goes with the stage only when nothing in it is worth keeping: volumes, the keys, and what people put there,
+// such as credentials without which a volume with auto-unseal cannot be opened.
 func TestNamespaceThatHoldsSomething(t *testing.T) {
 	seal := map[string]any{"server": map[string]any{
 		"extraSecretEnvironmentVars": []any{map[string]any{"envName": "AWS_SECRET_ACCESS_KEY", "secretName": "kms", "secretKey": "key"}},
@@ -81,7 +82,7 @@ func TestNamespaceThatHoldsSomething(t *testing.T) {
 		why  string
 	}{
 		"empty":                       {func(*testing.T, *lab) {}, engine.Delete, ""},
-		"a Secret that nobody names":  {secret("theirs"), engine.Delete, ""},
+		"a Secret that nobody names":  {secret("theirs"), engine.Kept, "secret/theirs"},
 		"a volume":                    {func(t *testing.T, l *lab) { l.makeVolume(t) }, engine.Kept, "persistentvolumeclaim/data-vault-0"},
 		"the keys":                    {secret(KeysSecret), engine.Kept, "secret/vault-keys"},
 		"credentials for auto-unseal": {secret("kms"), engine.Kept, "secret/kms"},
@@ -111,6 +112,29 @@ func TestNamespaceThatHoldsSomething(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+// C1: a Vault of another party becomes one of the datalab only if it keeps its data as that does.
+func TestStorageOfAnotherParty(t *testing.T) {
+	for name, c := range map[string]struct {
+		config string
+		says   string
+	}{
+		"raft":            {"ui = true\nstorage \"raft\" {\n  path = \"/vault/data\"\n}\nservice_registration \"kubernetes\" {}\n", ""},
+		"raft, JSON":      {`{"storage": {"raft": {"path": "/vault/data"}}}`, ""},
+		"file":            {"listener \"tcp\" {}\nstorage \"file\" {\n  path = \"/vault/data\"\n}\n", "storage file"},
+		"file, JSON":      {"{\n  \"storage\": {\n    \"file\": {}}}", "storage file"},
+		"consul, old":     {"backend \"consul\" {}\n", "storage consul"},
+		"in a Secret":     {"ui = true\n", "cannot be told"},
+		"named in a word": {"# storage raft is not used\nstorage \"file\" {}\n", "storage file"},
+	} {
+		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "vault-config"},
+			"data": map[string]any{"extraconfig-from-values.hcl": c.config}}}
+		why := otherStorage([]*unstructured.Unstructured{u})
+		if (why == "") != (c.says == "") || !strings.Contains(why, c.says) {
+			t.Errorf("%s: %q", name, why)
+		}
 	}
 }
 
