@@ -45,6 +45,8 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		add(namespace, "apps", verbs, "daemonsets", "deployments", "statefulsets")
 		add(namespace, "apps", verbs[:2], "replicasets")
 		add(namespace, "batch", verbs, "jobs")
+		// What it holds is looked at before a namespace goes.
+		add(namespace, "batch", verbs[:2], "cronjobs")
 		add(namespace, "autoscaling", verbs, "horizontalpodautoscalers")
 		add(namespace, "policy", verbs, "poddisruptionbudgets")
 		add(namespace, "networking.k8s.io", verbs, "ingresses", "networkpolicies")

@@ -21,7 +21,7 @@ func worthKeeping() []schema.GroupVersionResource {
 		corev1.SchemeGroupVersion.WithResource("secrets"),
 		apps.WithResource("deployments"), apps.WithResource("statefulsets"), apps.WithResource("daemonsets"), apps.WithResource("replicasets"),
 		batch.WithResource("cronjobs"), batch.WithResource("jobs"),
-		corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), corev1.SchemeGroupVersion.WithResource("pods"),
+		corev1.SchemeGroupVersion.WithResource("pods"),
 	}
 }
 

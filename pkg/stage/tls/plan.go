@@ -70,8 +70,10 @@ func (w wanted) need(s Seen) (engine.Action, string) {
 // risk says what the users would lose by a replacement.
 func (w wanted) risk(s Seen) string {
 	switch {
-	case !s.Held.usable(s.Now):
+	case !s.Held.Exists || s.Held.Ours && !s.Held.usable(s.Now):
 		return ""
+	case !s.Held.usable(s.Now):
+		return "a Secret that another party put there, with a certificate that does not serve, would be overwritten"
 	case s.Held.Info.Trusted() && acme.StagingDirectory(w.directory):
 		return stagingRisk
 	case !s.Held.Ours:

@@ -54,7 +54,7 @@ func TestPlanOfAnOrderedCertificate(t *testing.T) {
 		"other key type":          {wanted: wanted{names: names, directory: real, keyType: "rsa2048"}, held: heldFor(fresh, func(h *Held) { h.Info.Key = "ec256" }), want: engine.Configure, says: "its key is ec256, wanted is rsa2048"},
 		"the key type":            {wanted: wanted{names: names, directory: real, keyType: "ec256"}, held: heldFor(fresh, func(h *Held) { h.Info.Key = "ec256" }), want: engine.Unchanged},
 		"brought, other key type": {wanted: wanted{names: names, directory: real, keyType: "rsa2048"}, held: heldFor(fresh, func(h *Held) { h.Info.Key, h.Directory = "ec256", "" }), want: engine.Unchanged},
-		"no certificate":          {wanted: at, held: Held{Exists: true, Broken: "no certificate in PEM form"}, want: engine.Configure, says: "no certificate in PEM form"},
+		"no certificate":          {wanted: at, held: Held{Exists: true, Broken: "no certificate in PEM form"}, want: engine.Configure, says: "no certificate in PEM form", risk: true},
 		"renewal asked for":       {wanted: wanted{names: names, directory: real, before: now}, held: heldFor(fresh, nil), want: engine.Configure, says: "renewal was asked for"},
 		"renewal done":            {wanted: wanted{names: names, directory: real, before: fresh}, held: heldFor(fresh, nil), want: engine.Unchanged},
 		"authority wants renewal": {
@@ -79,7 +79,7 @@ func TestPlanOfAnOrderedCertificate(t *testing.T) {
 			want: engine.Blocked, says: "tls.mode",
 		},
 		"somebody's, due":     {wanted: at, held: heldFor(old, func(h *Held) { h.Ours, h.Directory = false, "" }), want: engine.Configure, says: "somebody else", risk: true},
-		"somebody's, expired": {wanted: at, held: heldFor(dead, func(h *Held) { h.Ours, h.Directory = false, "" }), want: engine.Configure},
+		"somebody's, expired": {wanted: at, held: heldFor(dead, func(h *Held) { h.Ours, h.Directory = false, "" }), want: engine.Configure, says: "another party", risk: true},
 		"real to staging":     {wanted: wanted{names: names, directory: staging}, held: heldFor(fresh, nil), want: engine.Configure, says: "browsers trust", risk: true},
 		"expired to staging":  {wanted: wanted{names: names, directory: staging}, held: heldFor(dead, nil), want: engine.Configure},
 		"staging to real":     {wanted: at, held: heldFor(fresh, func(h *Held) { h.Directory, h.Info.Staging = staging, true }), want: engine.Configure, says: "wanted from " + real},

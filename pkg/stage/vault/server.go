@@ -66,7 +66,7 @@ func otherStorage(objects []*unstructured.Unstructured) string {
 		}
 	}
 	kinds = slices.Compact(slices.Sorted(slices.Values(kinds)))
-	const never = ", and the datalab's keeps its data on raft, which would begin empty beside what is there: move the data first (`vault operator migrate`)"
+	const never = ", and the datalab's keeps its data on raft, which would begin empty beside what is there: move the data first with Vault's own operator migrate"
 	switch {
 	case len(kinds) == 0:
 		return "what it keeps its data on cannot be told from its configuration" + never
