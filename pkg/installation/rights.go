@@ -57,6 +57,10 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		// Vault's answer to its initialisation is laid down beside its data; in dev mode its token stands in its pod only.
 		add(p.Vault.Namespace, "", []string{"create"}, "pods/exec")
 	}
+	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.InstallsDatabase() {
+		// Of which version the data is stands in the volume only.
+		add(p.Auth.Namespace, "", []string{"create"}, "pods/exec")
+	}
 	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.InstallsKeycloak() && p.Auth.Database.Mode == platform.DatabaseCloudNativePG {
 		add(p.Auth.Namespace, "postgresql.cnpg.io", verbs, "clusters")
 	}

@@ -25,9 +25,9 @@ func database(env stage.Env, image string) []engine.Step {
 	})
 	return []engine.Step{
 		engine.New(databaseSecretID, &databasePassword{Generated: password, env: env}, ns).HoldingData("the password of Keycloak's database, without which its volume cannot be opened"),
-		engine.New(volumeID, object(databaseVolume(env)), ns, databaseSecretID).HoldingData("all users, passwords and clients of Keycloak"),
+		engine.New(volumeID, kube.NewObject(env.Kube, notedVolume(env, image)), ns, databaseSecretID).HoldingData("all users, passwords and clients of Keycloak"),
 		engine.New(databaseServID, object(databaseService(namespace)), ns),
-		engine.New(databaseID, &ownDatabase{Object: object(databaseSet(env, image)), env: env}, databaseSecretID, volumeID, databaseServID),
+		engine.New(databaseID, &ownDatabase{Object: object(databaseSet(env, image)), env: env, image: image}, databaseSecretID, volumeID, databaseServID),
 	}
 }
 
@@ -81,10 +81,12 @@ func (d *databasePassword) Present(ctx context.Context) (bool, error) {
 	return seen.Exists, err
 }
 
-// ownDatabase is the StatefulSet. Before it is made for the first time it looks for what would speak against it.
+// ownDatabase is the StatefulSet. Before it is made for the first time it looks for what would speak against it, and before it
+// gets another image for data that this one would refuse.
 type ownDatabase struct {
 	*kube.Object
-	env stage.Env
+	env   stage.Env
+	image string
 	// hinted says that this run has told that there is an operator.
 	hinted bool
 }
@@ -92,17 +94,23 @@ type ownDatabase struct {
 // ownSeen is the StatefulSet, or why there should be none.
 type ownSeen struct {
 	kube.ObjectSeen
-	Why, Fix string
+	Why, Fix, Risk string
 }
 
 // Observe reads the StatefulSet.
 func (o *ownDatabase) Observe(ctx context.Context) (ownSeen, error) {
 	seen, err := o.Object.Observe(ctx)
-	if err != nil || seen.Live != nil {
-		return ownSeen{ObjectSeen: seen}, err
+	if err != nil {
+		return ownSeen{}, err
 	}
-	why, fix, err := o.otherwise(ctx)
-	return ownSeen{ObjectSeen: seen, Why: why, Fix: fix}, err
+	if seen.Live == nil {
+		why, fix, err := o.otherwise(ctx)
+		if err != nil || why != "" {
+			return ownSeen{ObjectSeen: seen, Why: why, Fix: fix}, err
+		}
+	}
+	versions, err := o.checkVersion(ctx, seen.Live)
+	return ownSeen{ObjectSeen: seen, Why: versions.Why, Fix: versions.Fix, Risk: versions.Risk}, err
 }
 
 // otherwise looks for CloudNativePG: Keycloak's users may be in a Cluster of it, and who has it may want to use it. A user who
@@ -138,7 +146,11 @@ func (o *ownDatabase) Plan(seen ownSeen) engine.Change {
 	if seen.Why != "" {
 		return engine.Change{Action: engine.Blocked, Why: seen.Why, Fix: seen.Fix}
 	}
-	return o.Object.Plan(seen.ObjectSeen)
+	change := o.Object.Plan(seen.ObjectSeen)
+	if change.Action.Writes() {
+		change.Risk = seen.Risk
+	}
+	return change
 }
 
 // Apply sends the wanted fields.
@@ -185,13 +197,13 @@ func databaseSet(env stage.Env, image string) *unstructured.Unstructured {
 	}
 	ready := map[string]any{"command": []any{"sh", "-c", `exec psql -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "select 1"`}}
 	container := map[string]any{
-		"name":    "postgres",
+		"name":    containerName,
 		"image":   image,
 		"command": []any{"sh", "-ec", startOnce},
 		// What it says before it ends is then part of the pod's status, and of what we report.
 		"terminationMessagePolicy": "FallbackToLogsOnError",
 		"env": []any{
-			map[string]any{"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
+			map[string]any{"name": "PGDATA", "value": dataFolder},
 			map[string]any{"name": "POSTGRES_DB", "value": env.Platform.Auth.Database.Name},
 			map[string]any{"name": "POSTGRES_USER", "valueFrom": secret(usernameKey)},
 			map[string]any{"name": "POSTGRES_PASSWORD", "valueFrom": secret(passwordKey)},

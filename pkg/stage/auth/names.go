@@ -15,6 +15,9 @@ const (
 	databaseName = "keycloak-db"
 	// ownerSecret is the login at a database of CloudNativePG. Its type is another than that of the database that we install.
 	ownerSecret = "keycloak-db-owner"
+	// containerName is the container of the database's pod, and dataFolder where its volume keeps the data.
+	containerName = "postgres"
+	dataFolder    = "/var/lib/postgresql/data/pgdata"
 	// databaseOwner is the user whose database it is.
 	databaseOwner = "keycloak"
 	// themeVolume is where the theme's jar is put before Keycloak starts.
