@@ -2,7 +2,8 @@
 # The few rules of the official PostgreSQL image that a chart relies on: PGDATA, POSTGRES_USER, POSTGRES_PASSWORD or
 # POSTGRES_PASSWORD_FILE, POSTGRES_DB; the database is made at the first start and found again at every other.
 set -e
-export PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=${PGDATA:-/var/lib/postgresql/data}
+bin=(/usr/lib/postgresql/*/bin) # there is one
+export PATH=${bin[0]}:$PATH PGDATA=${PGDATA:-/var/lib/postgresql/data}
 if [ "$(id -u)" = 0 ]; then
   mkdir -p "$PGDATA" /var/run/postgresql
   chown -R postgres "$PGDATA" /var/run/postgresql

@@ -60,11 +60,12 @@ forget_packages() {
   rm -rf "$1"/var/cache/apt/{archives/*.deb,*.bin} "$1"/var/lib/apt/lists/* "$1"/usr/share/{doc,man,locale}/*
 }
 
-# on_debian FOLDER PACKAGE...: Debian with more packages, as one layer
+# on_debian FOLDER PACKAGE...: Debian with more packages, as one layer; SUITE takes them from another one of its versions
 on_debian() {
   local folder=$1
   shift
   tar -xf "$layers/debian.tar" --numeric-owner -C "$folder"
+  sed -i "s/bookworm/${SUITE:-bookworm}/" "$folder/etc/apt/sources.list"
   env -u TMPDIR chroot "$folder" sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"' sh "$@" \
     >"$home/layers/log" 2>&1 || die "installing $* into a layer failed: $(tail -n 5 "$home/layers/log")"
   forget_packages "$folder"
@@ -103,10 +104,10 @@ make_keycloak() {
 }
 
 make_postgres() {
-  on_debian "$1" postgresql gosu
-  rm -rf "$1/var/lib/postgresql/15"
+  SUITE=$3 on_debian "$1" "postgresql-$2" gosu
+  rm -rf "$1"/var/lib/postgresql/*
   # a compiler for queries, 180 MB, that the entrypoint turns off
-  rm -rf "$1"/usr/lib/postgresql/15/lib/bitcode "$1"/usr/lib/*/lib{LLVM,z3}*
+  rm -rf "$1"/usr/lib/postgresql/*/lib/bitcode "$1"/usr/lib/*/lib{LLVM,z3}*
   script "$1/usr/local/bin/docker-entrypoint.sh" <"$testbed/image/postgres-entrypoint.sh"
 }
 
