@@ -208,14 +208,16 @@ func compareVersions(env stage.Env, v versions) engine.Change {
     images: {postgres: %[2]q}
 To move the users, for which PostgreSQL %[1]d has to run, and for some minutes nobody can log in
 (docs/operations.md, "Another major version of PostgreSQL"):
+    umask 077
     kubectl -n %[3]s scale statefulset/%[4]s --replicas=0
-    kubectl -n %[3]s wait pod/%[4]s-0 --for=delete --timeout=5m
+    kubectl -n %[3]s wait pod -l app.kubernetes.io/instance=%[4]s --for=delete --timeout=10m
     kubectl -n %[3]s exec %[5]s-0 -- pg_dump -h 127.0.0.1 -U %[6]s -Fc %[7]s > keycloak.dump
-    kubectl -n %[3]s exec -i %[5]s-0 -- pg_restore -l < keycloak.dump    # it has to list tables: go on only then
+    kubectl -n %[3]s exec -i %[5]s-0 -- pg_restore -f /dev/null < keycloak.dump && echo it is whole    # go on only if it says so
     kubectl -n %[3]s delete statefulset/%[5]s persistentvolumeclaim/%[5]s
     kubectl onyxia auth install
     kubectl -n %[3]s scale statefulset/%[4]s --replicas=0
-    kubectl -n %[3]s wait pod/%[4]s-0 --for=delete --timeout=5m
+    kubectl -n %[3]s wait pod -l app.kubernetes.io/instance=%[4]s --for=delete --timeout=10m
+    kubectl -n %[3]s exec %[5]s-0 -- psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -U %[6]s -d %[7]s -c 'DROP SCHEMA public CASCADE; CREATE SCHEMA public'
     kubectl -n %[3]s exec -i %[5]s-0 -- pg_restore -h 127.0.0.1 -U %[6]s -d %[7]s --clean --if-exists --single-transaction < keycloak.dump
     kubectl -n %[3]s scale statefulset/%[4]s --replicas=1
     kubectl onyxia auth install`, v.data, keep, namespace, releaseName, databaseName, databaseOwner, env.Platform.Auth.Database.Name)}
