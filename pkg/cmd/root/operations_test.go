@@ -1,15 +1,24 @@
 package root
 
 import (
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -77,28 +86,8 @@ func TestC7SecretsAreBackedUp(t *testing.T) {
 		delete(before, place)
 	}
 
-	home, err := testbed.Home()
-	if err != nil {
-		t.Fatal(err)
-	}
-	work, bin := t.TempDir(), t.TempDir()
-	program := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/usr/bin/env bash\n"+text+"\n"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// In place of age: -r RECIPIENT -o FILE turns the letters, -d -i IDENTITY FILE turns them back.
-	program("age", `if [ "$1" = -d ]; then exec tr a-zA-Z n-za-mN-ZA-M < "$4"; fi
-tr a-zA-Z n-za-mN-ZA-M > "$4"`)
-	program("kubectl", `if [ "$FAIL" ] && [[ " $* " == *" $FAIL "* ]]; then echo "the server is gone" >&2; exit 1; fi
-exec `+filepath.Join(home, "bin", "kubectl")+` "$@"`)
-	run := func(script, fail string, args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"-c", script, "script"}, args...)...)
-		cmd.Dir = work
-		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "KUBECONFIG="+cluster.Kubeconfig, "FAIL="+fail)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
+	shell := newShell(t, cluster)
+	work, run := shell.work, shell.run
 	backup, restore := page["Backup"][0], page["Restore"][0]
 	for _, fail := range []string{"secrets", "-n vault get secrets", "namespace", "configmap", "statefulset"} {
 		out, err := run(backup, fail, "failed", "age1")
@@ -144,4 +133,189 @@ exec `+filepath.Join(home, "bin", "kubectl")+` "$@"`)
 	if err != nil || space.Labels["app.kubernetes.io/managed-by"] != "kubectl-onyxia" {
 		t.Errorf("namespace vault: %v, %v", space.Labels, err)
 	}
+}
+
+// shell runs the page's scripts as an admin would, in a folder of their own.
+type shell struct {
+	cluster   *kubetest.Cluster
+	t         *testing.T
+	work, bin string
+}
+
+func newShell(t *testing.T, cluster *kubetest.Cluster) shell {
+	t.Helper()
+	home, err := testbed.Home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := shell{cluster: cluster, t: t, work: t.TempDir(), bin: t.TempDir()}
+	for name, text := range map[string]string{
+		// In place of age: -r RECIPIENT -o FILE makes another text of it, -d -i IDENTITY FILE that of before.
+		"age":     `if [ "$1" = -d ]; then exec base64 -d "$4"; else exec base64 > "$4"; fi`,
+		"kubectl": `if [ "$FAIL" ] && [[ " $* " == *" $FAIL "* ]]; then echo "the server is gone" >&2; exit 1; fi; exec ` + filepath.Join(home, "bin", "kubectl") + ` "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(s.bin, name), []byte("#!/usr/bin/env bash\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// run runs a script; kubectl fails where its arguments have the words of fail.
+func (s shell) run(script, fail string, args ...string) (string, error) {
+	cmd := exec.CommandContext(s.t.Context(), "bash", append([]string{"-c", script, "script"}, args...)...)
+	cmd.Dir = s.work
+	cmd.Env = append(os.Environ(), "PATH="+s.bin+":"+os.Getenv("PATH"), "KUBECONFIG="+s.cluster.Kubeconfig, "FAIL="+fail)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// C7: the volumes, in the same way: what the servers wrote is copied while none of them runs, and they run again afterwards, also when
+// the copy failed. A pod of the script's is a program of this machine here.
+func TestC7VolumesAreBackedUp(t *testing.T) {
+	cluster := kubetest.Start(t)
+	cluster.KeepReady(t)
+	page := testbed.Scripts(t, "docs/operations.md")
+	backup, restore := page["Backup"][1], page["Restore"][0]
+	core, apps := cluster.Clientset().CoreV1(), cluster.Clientset().AppsV1()
+	claims := map[string]string{"minio": "minio-data", "vault": "data-vault-0"}
+	disks := map[string]string{}
+	pods := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"a": "b"}}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "none"}}}}
+	selector := &metav1.LabelSelector{MatchLabels: pods.Labels}
+	create := func(namespace, claim string) {
+		if _, err := core.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		pvc := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: claim, Labels: map[string]string{"app.kubernetes.io/managed-by": "kubectl-onyxia"}}, Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}, StorageClassName: new(string),
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("3Gi")}},
+		}}
+		if _, err := core.PersistentVolumeClaims(namespace).Create(t.Context(), pvc, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		disks[namespace] = t.TempDir()
+		if err := os.WriteFile(filepath.Join(disks[namespace], "file"), []byte("of "+namespace), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for namespace, claim := range claims {
+		create(namespace, claim)
+	}
+	one, three := int32(1), int32(3)
+	if _, err := apps.Deployments("minio").Create(t.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "minio"}, Spec: appsv1.DeploymentSpec{Replicas: &one, Selector: selector, Template: pods}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := apps.StatefulSets("vault").Create(t.Context(), &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "vault"}, Spec: appsv1.StatefulSetSpec{Replicas: &three, Selector: selector, Template: pods}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	replicas := func() [2]int32 {
+		minio, err := apps.Deployments("minio").Get(t.Context(), "minio", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vault, err := apps.StatefulSets("vault").Get(t.Context(), "vault", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return [2]int32{*minio.Spec.Replicas, *vault.Spec.Replicas}
+	}
+	var copied [][2]int32
+	for namespace, claim := range claims {
+		cluster.Execute(t, namespace, "volume-copy", func(command []string, stdin io.Reader, stdout, stderr io.Writer) int {
+			pod, err := core.Pods(namespace).Get(t.Context(), "volume-copy", metav1.GetOptions{})
+			if err != nil || pod.Spec.Volumes[0].PersistentVolumeClaim.ClaimName != claim || len(command) < 5 || command[2] != "/data" {
+				fmt.Fprintf(stderr, "%v: %q", err, command)
+				return 1
+			}
+			if command[3] == "-cf" {
+				copied = append(copied, replicas())
+			}
+			command[2] = disks[namespace]
+			cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+			if cmd.Run() != nil {
+				return 1
+			}
+			return 0
+		})
+	}
+	defer runPods(t, cluster, slices.Sorted(maps.Keys(claims)))()
+
+	s := newShell(t, cluster)
+	if out, err := s.run(backup, "tar", "failed", "age1"); err == nil || !strings.Contains(out, "NOT backed up") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got := replicas(); got != [2]int32{1, 3} {
+		t.Errorf("after a failure there are %v servers", got)
+	}
+	if out, err := s.run(backup, "", "volumes", "age1"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := replicas(); got != [2]int32{1, 3} || len(copied) != 2 || copied[0] != [2]int32{} || copied[1] != [2]int32{} {
+		t.Errorf("%v servers ran while it copied, %v afterwards", copied, got)
+	}
+
+	if err := os.Mkdir(filepath.Join(s.work, "backup"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var spaces strings.Builder
+	for _, n := range []string{"onyxia", "traefik", "keycloak", "minio", "vault"} {
+		fmt.Fprintf(&spaces, "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", n)
+	}
+	secrets := base64.StdEncoding.EncodeToString([]byte("apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: onyxia}\n"))
+	for name, text := range map[string]string{"namespaces.yaml": spaces.String(), "secrets.age": secrets} {
+		if err := os.WriteFile(filepath.Join(s.work, "backup", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := s.run("kubectl delete namespace minio vault", ""); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for namespace := range claims {
+		disks[namespace] = t.TempDir()
+	}
+	if out, err := s.run(restore, "", "backup", "volumes", "identity"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for namespace, claim := range claims {
+		if text, err := os.ReadFile(filepath.Join(disks[namespace], "file")); err != nil || string(text) != "of "+namespace {
+			t.Errorf("%v, %q", err, text)
+		}
+		pvc, err := core.PersistentVolumeClaims(namespace).Get(t.Context(), claim, metav1.GetOptions{})
+		if err != nil || pvc.Labels["app.kubernetes.io/managed-by"] != "kubectl-onyxia" || pvc.Spec.Resources.Requests.Storage().String() != "3Gi" {
+			t.Errorf("%v, %+v", err, pvc)
+		}
+	}
+}
+
+// runPods does what a scheduler and a kubelet do for the pods that scripts make, until it is stopped.
+func runPods(t *testing.T, cluster *kubetest.Cluster, namespaces []string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	core := cluster.Clientset().CoreV1()
+	now := int64(0)
+	go func() {
+		defer close(ended)
+		for ; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
+			for _, n := range namespaces {
+				pod, err := core.Pods(n).Get(ctx, "volume-copy", metav1.GetOptions{})
+				switch {
+				case err != nil:
+				case pod.DeletionTimestamp != nil:
+					_ = core.Pods(n).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+				case pod.Spec.NodeName == "":
+					nodes, err := core.Nodes().List(ctx, metav1.ListOptions{})
+					if err == nil && len(nodes.Items) == 1 {
+						_ = core.Pods(n).Bind(ctx, &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: pod.Name}, Target: corev1.ObjectReference{Kind: "Node", Name: nodes.Items[0].Name}}, metav1.CreateOptions{})
+					}
+				case pod.Status.Phase != corev1.PodRunning:
+					pod.Status.Phase = corev1.PodRunning
+					pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+					_, _ = core.Pods(n).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
