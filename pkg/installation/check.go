@@ -75,3 +75,15 @@ func checkStages(p platform.Platform) error {
 	}
 	return errors.Join(append(errs, app.Check(env))...)
 }
+
+// checkSecrets: what stands in the record already, from a version that did not look, hinders nobody who looks or removes.
+func (i *Installation) checkSecrets() error {
+	err := platform.CheckSecrets(i.config)
+	if err == nil || i.lenient {
+		return nil
+	}
+	if i.File != "" {
+		err = InFile(i.File, err)
+	}
+	return fmt.Errorf("nothing was written:\n%w\nWhat an earlier run left in the record goes when the file has the same key with the value null. Change the secret: it was readable", err)
+}

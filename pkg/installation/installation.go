@@ -241,31 +241,6 @@ func (i *Installation) Run(ctx context.Context, report func(engine.Event), names
 	}, nil
 }
 
-// checkSecrets: what stands in the record already, from a version that did not look, hinders nobody who looks or removes.
-func (i *Installation) checkSecrets() error {
-	err := platform.CheckSecrets(i.config)
-	if err == nil || i.lenient {
-		return nil
-	}
-	if i.File != "" {
-		err = InFile(i.File, err)
-	}
-	return fmt.Errorf("nothing was written:\n%w\nWhat an earlier run left in the record goes when the file has the same key with the value null. Change the secret: it was readable", err)
-}
-
-// afterServed puts what needs the certificate after the sight of it: a certificate that nobody serves is of no use.
-func afterServed(steps []engine.Step) []engine.Step {
-	if !slices.ContainsFunc(steps, func(s engine.Step) bool { return s.ID == tls.ServedID }) {
-		return steps
-	}
-	for n, s := range steps {
-		if s.ID != tls.ServedID && s.Stage != "tls" && slices.Contains(s.Needs, stage.CertificateID) {
-			steps[n].Needs = append(s.Needs, tls.ServedID)
-		}
-	}
-	return steps
-}
-
 // optional stages exist only when the record or the run says so; the others are what those stand on.
 func optional(name string) bool { return name != "ingress" && name != "tls" }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/engine"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage"
 	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/ingress"
+	"github.com/kubectl-onyxia/kubectl-onyxia/pkg/stage/tls"
 )
 
 // standOnLogin are the stages that are of no use as long as pods cannot look up the host of the login.
@@ -45,4 +46,17 @@ func (i *Installation) tellingRecords(env stage.Env, report func(engine.Event)) 
 		}
 		report(e)
 	}
+}
+
+// afterServed puts what needs the certificate after the sight of it: a certificate that nobody serves is of no use.
+func afterServed(steps []engine.Step) []engine.Step {
+	if !slices.ContainsFunc(steps, func(s engine.Step) bool { return s.ID == tls.ServedID }) {
+		return steps
+	}
+	for n, s := range steps {
+		if s.ID != tls.ServedID && s.Stage != "tls" && slices.Contains(s.Needs, stage.CertificateID) {
+			steps[n].Needs = append(s.Needs, tls.ServedID)
+		}
+	}
+	return steps
 }
