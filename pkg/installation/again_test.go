@@ -40,9 +40,9 @@ func TestC2TwoRunsThatBothWaitAtAQuestion(t *testing.T) {
 		}
 		return func(ctx context.Context) error { return run.Apply(ctx, plan, engine.Options{Timeout: time.Minute}) }
 	}
-	first, second, removing := s.open(t), s.open(t), s.open(t)
+	second, removing := s.open(t), s.open(t)
 	s.options.Flags.Prefixes.User = "u-"
-	first = s.open(t)
+	first := s.open(t)
 	applyFirst, applySecond := plan(first), plan(second)
 	removal, err := removing.Removal(t.Context(), nil, []string{"ingress", "auth", "app"}, nil)
 	if err != nil {
