@@ -42,7 +42,7 @@ func newOrdered(env stage.Env, o Options) *ordered {
 		base: b,
 		wanted: wanted{
 			names: b.names, directory: acme.DirectoryURL(env.Platform.TLS.ACME.Server), keyType: env.Platform.TLS.ACME.KeyType,
-			before: o.RenewBefore.Truncate(time.Second),
+			before: o.RenewBefore,
 		},
 		platform: env.Platform,
 		accounts: accounts{kube: env.Kube, namespace: env.Platform.Namespace()},
@@ -148,7 +148,7 @@ func (c *ordered) Apply(ctx context.Context, seen Seen) error {
 	}
 	err = c.place.write(ctx, seen.Held, got, map[string]string{
 		directoryAnnotation: c.wanted.directory,
-		orderedAnnotation:   c.now().UTC().Format(time.RFC3339),
+		orderedAnnotation:   c.now().UTC().Format(time.RFC3339Nano),
 	})
 	if err != nil {
 		return fmt.Errorf("%w; the certificate was issued and is not lost: the next run fetches it by its order, without a new one", err)

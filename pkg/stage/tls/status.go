@@ -59,7 +59,7 @@ func Status(ctx context.Context, env stage.Env, now time.Time) (Report, error) {
 
 func report(p place, names []string, seen Seen, next engine.Change) Report {
 	h := seen.Held
-	r := Report{Secret: p.String(), Found: h.Exists, Next: next, Directory: h.Directory, Ordered: h.Ordered}
+	r := Report{Secret: p.String(), Found: h.Exists, Next: next, Directory: h.Directory, Ordered: h.Ordered.Truncate(time.Second)}
 	switch {
 	case !h.Exists:
 		r.Summary = "there is none"
