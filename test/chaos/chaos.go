@@ -15,6 +15,9 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // Fault is what happens to a write.
@@ -193,18 +196,29 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Proxy) number(r *http.Request, body []byte) Write {
-	var object struct{ Metadata struct{ Name string } }
-	if r.Method == http.MethodPost {
-		_ = json.Unmarshal(body, &object) // of anything else nothing is known
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	this := Write{N: len(p.writes) + 1, Method: r.Method, Path: r.URL.Path, Name: object.Metadata.Name}
+	this := Write{N: len(p.writes) + 1, Method: r.Method, Path: r.URL.Path}
+	if r.Method == http.MethodPost {
+		this.Name = name(body)
+	}
 	if p.options.Choose != nil {
 		this.Fault = p.options.Choose(this)
 	}
 	p.writes = append(p.writes, this)
 	return this
+}
+
+// name is that of the object in a request, which is JSON, or protobuf where the client knows the object's type.
+func name(body []byte) string {
+	if object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil); err == nil {
+		if known, err := meta.Accessor(object); err == nil {
+			return known.GetName()
+		}
+	}
+	var object struct{ Metadata struct{ Name string } }
+	_ = json.Unmarshal(body, &object) // nothing is known of a body that is neither
+	return object.Metadata.Name
 }
 
 // unsent is an answer that nobody gets.

@@ -14,6 +14,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // server counts what reaches it, and upgrades where it is asked to.
@@ -107,8 +112,13 @@ func TestFaults(t *testing.T) {
 func TestCreatedObjectIsNamed(t *testing.T) {
 	upstream, _ := server(t)
 	p, address := through(t, upstream, Options{})
-	for method, body := range map[string]string{"POST": `{"metadata": {"name": "a"}}`, "PUT": `{"metadata": {"name": "b"}}`} {
-		request, err := http.NewRequest(method, address+"/x", strings.NewReader(body))
+	codec, _ := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), runtime.ContentTypeProtobuf)
+	binary, err := runtime.Encode(scheme.Codecs.EncoderForVersion(codec.Serializer, corev1.SchemeGroupVersion), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][2]string{{"POST", `{"metadata": {"name": "a"}}`}, {"PUT", `{"metadata": {"name": "b"}}`}, {"POST", string(binary)}, {"POST", "none"}} {
+		request, err := http.NewRequest(c[0], address+"/x", strings.NewReader(c[1]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +133,7 @@ func TestCreatedObjectIsNamed(t *testing.T) {
 		targets = append(targets, w.Target())
 	}
 	slices.Sort(targets)
-	if !slices.Equal(targets, []string{"POST /x a", "PUT /x"}) {
+	if !slices.Equal(targets, []string{"POST /x", "POST /x a", "POST /x c", "PUT /x"}) {
 		t.Errorf("%q", targets)
 	}
 }
