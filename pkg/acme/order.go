@@ -64,7 +64,7 @@ type Account struct {
 	// URI that the server gave the account; empty if it isn't registered yet.
 	URI string `json:"uri,omitempty"`
 	// Pending is the order placed last, whose certificate was not put in place yet. The server knows whether it can still be
-	// taken up. Whoever has put the certificate in place takes it away.
+	// taken up. It is removed once the certificate is in place.
 	Pending *Pending `json:"pending,omitempty"`
 }
 

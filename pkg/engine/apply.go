@@ -154,7 +154,7 @@ const (
 )
 
 // again does something to a step until it works, fails for good, or was tried often enough. Each try has to look at what is
-// there first: whether a write was carried out that got no answer, nobody knows.
+// there first, because a write that got no answer may have been carried out.
 func (a *applier) again(ctx context.Context, s Step, began time.Time, do func() (Change, error)) (Change, error) {
 	pause := firstPause
 	for n := 1; ; n++ {

@@ -76,7 +76,7 @@ func checkStages(p platform.Platform) error {
 	return errors.Join(append(errs, app.Check(env))...)
 }
 
-// checkSecrets: what stands in the record already, from a version that did not look, hinders nobody who looks or removes.
+// checkSecrets refuses secrets in the configuration. Those that an earlier version recorded do not stop status and removal.
 func (i *Installation) checkSecrets() error {
 	err := platform.CheckSecrets(i.config)
 	if err == nil || i.lenient {

@@ -58,7 +58,7 @@ func Rights(o Options, i *Installation, names []string, writes bool) []kube.Righ
 		add(p.Vault.Namespace, "", []string{"create"}, "pods/exec")
 	}
 	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.InstallsDatabase() {
-		// Of which version the data is stands in the volume only.
+		// Only the volume says which version the data is of.
 		add(p.Auth.Namespace, "", []string{"create"}, "pods/exec")
 	}
 	if p := i.Platform; slices.Contains(names, "auth") && p.Auth.InstallsKeycloak() && p.Auth.Database.Mode == platform.DatabaseCloudNativePG {

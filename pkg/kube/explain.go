@@ -215,7 +215,7 @@ func troubled(err error) *ClusterError {
 }
 
 // Passing reports whether an error may be gone at the next look: no answer, a server in trouble, or an object that was
-// written since it was read. Whether the write was carried out nobody knows, so what is there has to be observed again.
+// written since it was read. The write may have been carried out, so what is there has to be observed again.
 func Passing(err error) bool {
 	var lost *UnansweredError
 	var status apierrors.APIStatus

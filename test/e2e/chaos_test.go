@@ -22,22 +22,22 @@ func TestChaosNetwork(t *testing.T) {
 	b := bed(t)
 	seeds, want := []int{0}, []string(nil)
 	if everything() {
-		seeds, want = []int{0, 1, 2}, b.calm()
+		seeds, want = []int{0, 1, 2}, b.undisturbed()
 	}
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			b := bed(t)
 			b.bare()
 			keys := filepath.Join(t.TempDir(), "vault-keys")
-			network := weather{Network: true, Seed: seed}
-			b.weathered(network, "ingress", "install").ok(t)
+			network := faults{Network: true, Seed: seed}
+			b.withFaults(network, "ingress", "install").ok(t)
 			b.tool("demo", "dns")
 			if !everything() {
-				if _, o := b.storm(weather{Kill: true, After: true, From: 25}, "up", "--keys-file", keys); o.Killed == "" {
+				if _, o := b.throughProxy(faults{Kill: true, After: true, From: 25}, "up", "--keys-file", keys); o.Killed == "" {
 					t.Error("it was not killed")
 				}
 			}
-			b.weathered(network, "up", "--keys-file", keys).ok(t)
+			b.withFaults(network, "up", "--keys-file", keys).ok(t)
 			b.same(want)
 		})
 	}
@@ -49,7 +49,7 @@ func TestChaosKilled(t *testing.T) {
 	if !everything() {
 		t.Skip("NOT RUN: more than half an hour; make chaos runs it")
 	}
-	want := bed(t).calm()
+	want := bed(t).undisturbed()
 	for name, after := range map[string]bool{"before": false, "after": true} {
 		t.Run(name, func(t *testing.T) {
 			b := bed(t)
@@ -63,8 +63,8 @@ func TestChaosKilled(t *testing.T) {
 	}
 }
 
-// calm is the cluster after a run that nothing disturbs.
-func (b testbed) calm() []string {
+// undisturbed is the cluster after a run that nothing disturbs.
+func (b testbed) undisturbed() []string {
 	b.t.Helper()
 	b.bare()
 	b.onyxia("ingress", "install").ok(b.t)
@@ -90,10 +90,10 @@ func (b testbed) same(want []string) {
 	}
 }
 
-// weathered is a storm in which something has to be spoiled.
-func (b testbed) weathered(w weather, args ...string) result {
+// withFaults is throughProxy, and wants at least one fault.
+func (b testbed) withFaults(w faults, args ...string) result {
 	b.t.Helper()
-	r, o := b.storm(w, args...)
+	r, o := b.throughProxy(w, args...)
 	b.t.Logf("%s: exit code %d after %s, %d writes, %d of them spoiled", strings.Join(args, " "), r.code, r.took.Round(time.Second), len(o.Targets), o.Spoiled)
 	if o.Spoiled == 0 {
 		b.t.Error("nothing was spoiled")
@@ -105,15 +105,15 @@ func (b testbed) weathered(w weather, args ...string) result {
 func (b testbed) killedEach(after bool, args ...string) {
 	b.t.Helper()
 	const most = 400 // far more than there are writes
-	var struck []string
+	var tried []string
 	for range most {
-		r, o := b.storm(weather{Kill: true, After: after, Spare: struck}, args...)
+		r, o := b.throughProxy(faults{Kill: true, After: after, Spare: tried}, args...)
 		if o.Killed == "" {
 			r.ok(b.t)
-			b.t.Logf("%s: killed at %d writes:\n%s", strings.Join(args, " "), len(struck), strings.Join(struck, "\n"))
+			b.t.Logf("%s: killed at %d writes:\n%s", strings.Join(args, " "), len(tried), strings.Join(tried, "\n"))
 			return
 		}
-		struck = append(struck, o.Killed)
+		tried = append(tried, o.Killed)
 	}
-	b.t.Fatalf("%s: still killed at something new after %d runs; the last ones:\n%s", strings.Join(args, " "), most, strings.Join(struck[most-10:], "\n"))
+	b.t.Fatalf("%s: still killed at something new after %d runs; the last ones:\n%s", strings.Join(args, " "), most, strings.Join(tried[most-10:], "\n"))
 }

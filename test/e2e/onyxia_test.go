@@ -106,10 +106,10 @@ func (b testbed) shelve() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestMain runs the tests, or, started by one of them inside the cluster's network, the server of the shelf or the plugin in bad weather.
+// TestMain runs the tests, or, started by one of them inside the cluster's network, the server of the shelf or the plugin behind a proxy.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(weatherVariable); text != "" {
-		code, err := inWeather(text)
+	if text := os.Getenv(faultsVariable); text != "" {
+		code, err := behindProxy(text)
 		if err != nil {
 			log.Fatal(err)
 		}

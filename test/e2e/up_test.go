@@ -127,7 +127,7 @@ func TestSameCluster(t *testing.T) {
 		t.Run(fmt.Sprintf("killed after write %d", write), func(t *testing.T) {
 			b := bed(t)
 			b.bare()
-			b.storm(weather{Kill: true, After: true, From: write}, "up", "ingress", "tls", "app")
+			b.throughProxy(faults{Kill: true, After: true, From: write}, "up", "ingress", "tls", "app")
 			b.onyxia("up", "ingress", "tls", "app").ok(t)
 			if d := cmp.Diff(want, b.state()); d != "" {
 				t.Error(d)

@@ -174,7 +174,7 @@ func imageOf(set *unstructured.Unstructured) string {
 
 // versions are what the volume holds and what is to open it.
 type versions struct {
-	// data is the major version of the data; 0 if nobody knows.
+	// data is the major version of the data; 0 if unknown.
 	data int
 	// image is the one that opens it until now; may be empty.
 	image  string

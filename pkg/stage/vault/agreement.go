@@ -34,7 +34,7 @@ func (a *agreement) give(step engine.ID) {
 	a.given = a.given || a.asker == step
 }
 
-func (a *agreement) stands() bool {
+func (a *agreement) isGiven() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.given

@@ -100,7 +100,7 @@ func (k *Keys) use(ctx context.Context, server *vault.Client) (vault.DecryptedKe
 	}
 	err = k.fits(ctx, keys, seal)
 	switch {
-	case errors.Is(err, vault.ErrUnnamed) && k.known.stands():
+	case errors.Is(err, vault.ErrUnnamed) && k.known.isGiven():
 	case errors.Is(err, vault.ErrUnnamed):
 		return vault.DecryptedKeys{}, fmt.Errorf("%w, and nobody has agreed to use it: run the same command again, at a terminal or with --yes", err)
 	case err != nil:

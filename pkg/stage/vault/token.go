@@ -20,7 +20,7 @@ const lookTime = 10 * time.Second
 func (s *site) sendable(ctx context.Context) error {
 	beside := strings.TrimRight(s.options.TokenAddress, "/")
 	switch {
-	case s.options.Agreed || s.tokens.stands():
+	case s.options.Agreed || s.tokens.isGiven():
 		return nil
 	case beside == "":
 		return fmt.Errorf("%s %w; set VAULT_ADDR to the address of that one", givenToken, vault.ErrUnnamed)

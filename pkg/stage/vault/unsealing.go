@@ -193,7 +193,7 @@ func (i initialisation) compare(ctx context.Context, seen *vault.InitSeen) error
 			return err
 		}
 		used := seal.Initialised && seal.Sealed && !seal.Recovery || !seal.Initialised && seen.Unfinished
-		seen.Unnamed = seen.Unnamed || !named && used && !i.site.keys.known.stands()
+		seen.Unnamed = seen.Unnamed || !named && used && !i.site.keys.known.isGiven()
 	}
 	return nil
 }
@@ -223,7 +223,7 @@ func (i initialisation) Apply(ctx context.Context, seen vault.InitSeen) error {
 	if !i.InitStep.Plan(seen).Action.Writes() {
 		return nil
 	}
-	i.Init.Agreed = keys.known.stands()
+	i.Init.Agreed = keys.known.isGiven()
 	outcome, err := i.Run(ctx)
 	if outcome == vault.Initialised || outcome == vault.Finished {
 		keys.known.opens.Store(true)

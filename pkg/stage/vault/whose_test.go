@@ -191,7 +191,7 @@ func (l *lab) begins(t *testing.T, file string) {
 	}
 }
 
-// A document of before names no cluster. Whoever is about to use it is asked once, and told where the keys go; without an answer
+// A document of before names no cluster. The first step that would use it asks once, and told where the keys go; without an answer
 // nothing is sent; and once the keys have opened the Vault the document says which one that is (B1).
 func TestB1DocumentThatNamesNoCluster(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -273,7 +273,7 @@ func TestB1NotAgreedTo(t *testing.T) {
 	}
 	s.keys.known.ask(KeysID, "?")
 	s.keys.known.give(rightsID)
-	if s.keys.known.stands() {
+	if s.keys.known.isGiven() {
 		t.Error("one step agreed for another")
 	}
 }

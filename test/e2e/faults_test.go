@@ -21,11 +21,11 @@ import (
 	"github.com/kubectl-onyxia/kubectl-onyxia/test/chaos"
 )
 
-// weatherVariable has this program take the plugin's place: it runs the plugin behind a proxy that spoils its writes.
-const weatherVariable = "E2E_WEATHER"
+// faultsVariable has this program take the plugin's place: it runs the plugin behind a proxy that spoils its writes.
+const faultsVariable = "E2E_FAULTS"
 
-// weather is what becomes of the writes of one run of the plugin. The same target comes to harm once.
-type weather struct {
+// faults are those of one run of the plugin. Each target meets one at most.
+type faults struct {
 	// Network has each target's first write meet a fault of the network. Three seeds in a row meet all three.
 	Network bool
 	Seed    int
@@ -46,8 +46,8 @@ type outcome struct {
 	Killed  string
 }
 
-// storm runs the plugin in bad weather.
-func (b testbed) storm(w weather, args ...string) (result, outcome) {
+// throughProxy runs the plugin behind a proxy that injects the faults.
+func (b testbed) throughProxy(w faults, args ...string) (result, outcome) {
 	b.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -59,7 +59,7 @@ func (b testbed) storm(w weather, args ...string) (result, outcome) {
 		b.t.Fatal(err)
 	}
 	cmd := b.command(filepath.Join(b.root, "testbed", "demo"), append([]string{"plugin"}, args...)...)
-	cmd.Env = append(cmd.Env, "PLUGIN="+self, weatherVariable+"="+string(text))
+	cmd.Env = append(cmd.Env, "PLUGIN="+self, faultsVariable+"="+string(text))
 	r := b.plugin(cmd)
 	raw, err := os.ReadFile(w.Report)
 	var o outcome
@@ -72,9 +72,9 @@ func (b testbed) storm(w weather, args ...string) (result, outcome) {
 	return r, o
 }
 
-// inWeather runs the plugin with this program's arguments, behind the proxy.
-func inWeather(text string) (code int, err error) {
-	var w weather
+// behindProxy runs the plugin with this program's arguments, behind the proxy.
+func behindProxy(text string) (code int, err error) {
+	var w faults
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		return 0, err
 	}
@@ -107,7 +107,7 @@ func inWeather(text string) (code int, err error) {
 	if err := os.WriteFile(kubeconfig, chaos.Kubeconfig(server.URL), 0o600); err != nil {
 		return 0, err
 	}
-	plugin.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, weatherVariable+"=") }), "KUBECONFIG="+kubeconfig)
+	plugin.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, faultsVariable+"=") }), "KUBECONFIG="+kubeconfig)
 	plugin.Stdin, plugin.Stdout, plugin.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := plugin.Start(); err != nil {
 		return 0, err
@@ -134,7 +134,7 @@ func inWeather(text string) (code int, err error) {
 }
 
 // choose decides on each write when it arrives.
-func (w weather) choose() func(chaos.Write) chaos.Fault {
+func (w faults) choose() func(chaos.Write) chaos.Fault {
 	met, killed := map[string]bool{}, false
 	return func(write chaos.Write) chaos.Fault {
 		name := target(write)
@@ -150,8 +150,8 @@ func (w weather) choose() func(chaos.Write) chaos.Fault {
 		case w.Network && first:
 			sum := fnv.New32a()
 			_, _ = sum.Write([]byte(name))
-			faults := chaos.Network()
-			return faults[(int(sum.Sum32())+w.Seed)%len(faults)]
+			kinds := chaos.Network()
+			return kinds[(int(sum.Sum32())+w.Seed)%len(kinds)]
 		}
 		return chaos.None
 	}
