@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// tried runs the plugin and sends it a signal as soon as it says a line that holds the text, and waits for its end. It gives all
+// signaled runs the plugin and sends it a signal as soon as it says a line that holds the text, and waits for its end. It gives all
 // that was said.
-func (b testbed) tried(signal syscall.Signal, text string, args ...string) string {
+func (b testbed) signaled(signal syscall.Signal, text string, args ...string) string {
 	b.t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {

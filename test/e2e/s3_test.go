@@ -323,11 +323,11 @@ func (b testbed) s3Killed() {
 	t := b.t.(*testing.T)
 	lines := []string{"exchanged for credentials", "wrote, read and listed", "as a member of", "forged claims"}
 	for _, line := range lines {
-		b.tried(syscall.SIGINT, line, "s3", "configure")
+		b.signaled(syscall.SIGINT, line, "s3", "configure")
 		b.s3Clean()
 	}
 	for _, line := range lines {
-		b.tried(syscall.SIGKILL, line, "s3", "configure")
+		b.signaled(syscall.SIGKILL, line, "s3", "configure")
 	}
 	b.onyxia("s3", "configure").ok(t)
 	b.s3Clean()
