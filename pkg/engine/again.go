@@ -29,7 +29,7 @@ func (a *applier) lookAgain(ctx context.Context) error {
 		line := Planned{ID: s.ID}
 		seen, err := s.observe(ctx)
 		if line.Err = err; err == nil {
-			line.Change = s.plan(seen)
+			line.Change = a.run.change(s, seen)
 		}
 		lines.put(line)
 	})

@@ -25,6 +25,12 @@ func TestC2ChangedBetweenPlanAndApply(t *testing.T) {
 		"written over, the same":      {meanwhile: "2", want: "1"},
 		"as wanted meanwhile":         {change: risky, meanwhile: "1", want: "1"},
 		"less to do, and less a risk": {change: func(string) Change { return Change{Action: Configure} }, meanwhile: "3", want: "1"},
+		"another party's now": {change: func(from string) Change {
+			if from == "3" {
+				return Change{Action: Configure, Adopts: &Adoption{What: "made by another party"}}
+			}
+			return Change{Action: Configure}
+		}, meanwhile: "3"},
 		"a person has to act now": {change: func(from string) Change {
 			if from == "3" {
 				return Change{Action: Blocked, Why: "somebody's"}
